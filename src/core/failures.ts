@@ -49,6 +49,7 @@ export const failures = {
 
   // What the upstream did.
   upstream_rate_limited: { status: 429, type: 'rate_limit_error', code: 'rate_limit_exceeded', source: 'upstream', retry: 'same', message: 'rate limit exceeded' },
+  upstream_quota_exhausted: { status: 429, type: 'rate_limit_error', code: 'rate_limit_exceeded', source: 'upstream', retry: 'next', message: 'rate limit exceeded' },
   upstream_auth_error: { status: 502, type: 'upstream_error', source: 'upstream', retry: 'next', message: 'the gateway could not authenticate with the upstream provider' },
   upstream_model_not_found: { status: 404, type: 'invalid_request_error', code: 'model_not_found', source: 'upstream', retry: 'next', message: 'the provider that serves this model no longer offers it' },
   upstream_rejected: { status: 400, type: 'invalid_request_error', code: 'invalid_request', source: 'upstream', retry: 'next', message: 'the upstream provider rejected the request' },

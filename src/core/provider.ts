@@ -30,6 +30,10 @@ export interface TargetContext {
   readonly model: string
   readonly settings: Readonly<Record<string, string>>
   readonly stream: boolean
+  /** Names answers whose upstream gave them no id. */
+  readonly requestId?: string
+  /** Wall clock, for answers that don't say when they were created; codecs read no clock. */
+  readonly nowMs?: number
 }
 
 /** One event of a framed stream, undecoded. `event` is '' where the framing has no names. */
@@ -73,7 +77,9 @@ export interface ChatCodec {
   path(target: TargetContext): string
   /** Constant headers beyond auth and content type; lower-case names. */
   readonly headers?: Readonly<Record<string, string>>
-  /** null in place of a function: the request needs no change beyond `model` and `stream_options`. */
+  /** The upstream's name for the completion ceiling; what the client sent is brought to it. Absent: left as it came. */
+  readonly tokenLimit?: 'max_tokens' | 'max_completion_tokens'
+  /** null in place of a function: the request needs no change beyond `model`, `stream_options` and `tokenLimit`. */
   readonly encode: ((request: ChatRequest, target: TargetContext) => JsonObject | Failure) | null
   decode(body: JsonObject, target: TargetContext): { readonly body: JsonObject; readonly usage: Usage } | Failure
   events(target: TargetContext): EventDecoder
@@ -90,6 +96,10 @@ export interface Provider {
   /** API root: scheme, host, and the path that every codec's path is appended to. `local:<id>` is answered in the process. */
   origin(settings: Readonly<Record<string, string>>): string
   auth(settings: Readonly<Record<string, string>>): Auth
+  /** Headers of every request that follow from the settings, beyond auth; lower-case names. */
+  headers?(settings: Readonly<Record<string, string>>): Readonly<Record<string, string>>
+  /** What a provider answered in the process (`local:<id>`) says. */
+  readonly answer?: (request: ChatRequest) => string
   readonly codecs: Codecs
   /** Prefixes of the model ids this provider owns; consulted when no target lists the id. */
   readonly modelPrefixes?: readonly string[]
@@ -100,10 +110,11 @@ export interface Provider {
 }
 
 export function defineProvider<const S extends Record<string, Setting>>(
-  definition: Omit<Provider, 'settings' | 'origin' | 'auth'> & {
+  definition: Omit<Provider, 'settings' | 'origin' | 'auth' | 'headers'> & {
     readonly settings: S
     origin(settings: SettingValues<S>): string
     auth(settings: SettingValues<S>): Auth
+    headers?(settings: SettingValues<S>): Readonly<Record<string, string>>
   },
 ): Provider {
   return definition as unknown as Provider

@@ -1,0 +1,125 @@
+import { Histogram } from '../../stats/histogram.ts'
+import type { OpenLoad } from '../generators/generator.ts'
+import type { OpenAnswer } from '../generators/open-loop.ts'
+import { Connection, requestBytes } from './connection.ts'
+
+// Sends request i at start + i / rate, whatever became of the others, and counts latency from that moment: a gateway that
+// stalls is charged for every request that should have been served meanwhile.
+
+/** How long after the end answers are still waited for. */
+const GRACE_MS = 5000
+
+process.once('disconnect', () => process.exit(0))
+process.once('message', (load: OpenLoad) => run(load))
+
+function run(load: OpenLoad): void {
+  const url = new URL(load.url)
+  const request = requestBytes(url, load.headers, load.body)
+  const latency = new Histogram()
+  const firstByte = new Histogram()
+  const errors = { connect: 0, broken: 0, timeout: 0, status: 0 }
+  const idle: OpenClient[] = []
+  const waiting: number[] = []
+  const flying = new Set<OpenClient>()
+  const total = Math.floor(load.perSecond * load.seconds)
+  let waitingFrom = 0
+  let open = 0
+  let started = 0
+  let requests = 0
+  let latest = 0
+
+  class OpenClient {
+    intended = 0
+    #status = 0
+    #sawByte = false
+    readonly connection = new Connection(url, {
+      head: status => {
+        this.#status = status
+        this.#sawByte = false
+      },
+      body: () => {
+        if (this.#sawByte) return
+        this.#sawByte = true
+        firstByte.record((performance.now() - this.intended) * 1000)
+      },
+      answered: () => {
+        const now = performance.now()
+        latest = now
+        if (this.#status >= 400) errors.status++
+        else {
+          requests++
+          latency.record((now - this.intended) * 1000)
+        }
+        flying.delete(this)
+        if (!this.connection.usable) open--
+        else idle.push(this)
+        serveWaiting()
+      },
+      lost: (midway, connected) => {
+        open--
+        flying.delete(this)
+        const at = idle.indexOf(this)
+        if (at !== -1) idle.splice(at, 1)
+        if (!connected) errors.connect++
+        else if (midway) errors.broken++
+        serveWaiting()
+      },
+    })
+
+    send(intended: number): void {
+      this.intended = intended
+      flying.add(this)
+      this.connection.send(request)
+    }
+  }
+
+  function serveWaiting(): void {
+    while (waitingFrom < waiting.length && (idle.length > 0 || open < load.maxConnections))
+      begin(waiting[waitingFrom++])
+    if (waitingFrom <= 10_000) return
+    waiting.splice(0, waitingFrom)
+    waitingFrom = 0
+  }
+
+  function begin(intended: number): void {
+    let client = idle.pop()
+    if (client === undefined) {
+      client = new OpenClient()
+      open++
+    }
+    client.send(intended)
+  }
+
+  const startedAt = performance.now()
+  const interval = 1000 / load.perSecond
+  function tick(): void {
+    const now = performance.now()
+    while (started < total && startedAt + started * interval <= now) {
+      const intended = startedAt + started++ * interval
+      if (idle.length > 0 || open < load.maxConnections) begin(intended)
+      else waiting.push(intended)
+    }
+    const unanswered = flying.size + waiting.length - waitingFrom
+    const over = now - startedAt > load.seconds * 1000
+    if (over && (unanswered === 0 || now - startedAt > load.seconds * 1000 + GRACE_MS)) finish(unanswered)
+    else setTimeout(tick, 1)
+  }
+
+  function finish(unanswered: number): void {
+    const now = performance.now()
+    // What never came is at least this slow; leaving it out would flatter.
+    for (const client of flying) latency.record((now - client.intended) * 1000)
+    for (const intended of waiting.slice(waitingFrom)) latency.record((now - intended) * 1000)
+    errors.timeout += unanswered
+    const answer: OpenAnswer = {
+      seconds: Math.max(load.seconds, (latest - startedAt) / 1000),
+      offered: total,
+      requests,
+      errors,
+      latency: latency.cdf(),
+      firstByte: firstByte.cdf(),
+    }
+    process.send?.(answer)
+  }
+  tick()
+}

@@ -1,0 +1,29 @@
+import { cpus } from 'node:os'
+
+export interface CorePlan {
+  readonly gateway?: string
+  readonly mock?: string
+  readonly generator?: string
+}
+
+export type Pinning = 'auto' | 'none' | 'split'
+
+/**
+ * Which cores each part may use, in taskset's notation. `split` keeps load and mock off the gateway's cores: half the
+ * machine for the gateway, a quarter each for the others. With fewer than four cores there is nothing to split that
+ * wouldn't starve a part, so the scheduler decides; measured on two cores, pinning widened the spread of the ratios.
+ */
+export function planCores(pinning: Pinning, cores = cpus().length): CorePlan {
+  if (pinning === 'none' || cores < 4) return {}
+  const half = cores >> 1
+  const quarter = cores >> 2
+  return {
+    gateway: range(0, half - 1),
+    mock: range(half, half + quarter - 1),
+    generator: range(half + quarter, cores - 1),
+  }
+}
+
+function range(first: number, last: number): string {
+  return first === last ? String(first) : `${first}-${last}`
+}

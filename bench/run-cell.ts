@@ -1,0 +1,184 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runStreamClients } from './load/generators/clients.ts'
+import { type ClosedGenerator, errorCount, type LoadResult } from './load/generators/generator.ts'
+import { runOpenLoop } from './load/generators/open-loop.ts'
+import type { CorePlan } from './measure/cores.ts'
+import { countInstructions } from './measure/perf.ts'
+import { processTree, residentMb } from './measure/procfs.ts'
+import { startSampling, type Usage } from './measure/sampler.ts'
+import type { Peer, StartedPeer } from './peers/peer.ts'
+import type { Cell, Flag, SweepStep } from './result.ts'
+import { requestBody, type Scenario } from './scenarios.ts'
+import { startMock } from './start-mock.ts'
+import { quantileOf } from './stats/histogram.ts'
+
+export interface CellOptions {
+  readonly scenario: Scenario
+  readonly side: Peer
+  readonly round: number
+  readonly seconds: number
+  readonly generator: ClosedGenerator
+  readonly cores: CorePlan
+}
+
+const BUSY = 0.9
+const SETTLE_MS = 500
+/** A rate is held when this share of it is answered, with a p99 a user would still accept. */
+const HELD_SHARE = 0.98
+const HELD_P99_MS = 250
+
+/** One side, once: everything started fresh, warmed, loaded, measured and stopped. */
+export async function runCell(options: CellOptions): Promise<Cell> {
+  const { scenario, side, cores } = options
+  const directory = mkdtempSync(join(tmpdir(), 'ferrite-bench-'))
+  // One process answers 140,000 requests a second; two where the load has no pause, so that neither fills a core.
+  const processes =
+    scenario.mock.delay === undefined && scenario.mock.every === undefined ? 2 : cpus().length >= 8 ? 2 : 1
+  const mock = await startMock(scenario.mock, processes, cores.mock)
+  let started: StartedPeer | null = null
+  try {
+    const probe = requestBody({ ...scenario, promptBytes: 0 })
+    started = await side.start({ upstreamPort: mock.port, directory, scenario, probe, cores: cores.gateway })
+    const pid = started.running?.pid ?? null
+    if (pid !== null) await new Promise(resolve => setTimeout(resolve, SETTLE_MS))
+    const idleMb = pid === null ? null : residentMb(processTree(pid).map(stat => stat.pid))
+
+    const load = { scenario, started, directory, generator: options.generator, cores: cores.generator }
+    await runLoad(load, Math.min(3, Math.max(1, options.seconds / 3)))
+
+    const gatewaySampler = pid === null ? null : startSampling(pid)
+    const mockSampler = startSampling(mock.running.pid)
+    const instructions = pid === null ? null : countInstructions(processTree(pid).map(stat => stat.pid))
+    const { result, steps } =
+      scenario.load.kind === 'sweep'
+        ? await sweep(scenario.load.perSecond, rate => runLoad(load, Math.min(5, options.seconds), rate))
+        : { result: await runLoad(load, options.seconds), steps: undefined }
+    const usage = gatewaySampler?.stop() ?? null
+    const mockUsage = mockSampler.stop()
+    const counted = (await instructions?.stop()) ?? null
+    return toCell(options, started, { result, steps, usage, mockUsage, instructions: counted, idleMb })
+  } finally {
+    await started?.running?.stop()
+    await mock.running.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+interface LoadContext {
+  readonly scenario: Scenario
+  readonly started: StartedPeer
+  readonly directory: string
+  readonly generator: ClosedGenerator
+  readonly cores?: string
+}
+
+function runLoad(context: LoadContext, seconds: number, perSecond?: number): Promise<LoadResult> {
+  const { scenario, started, directory, cores } = context
+  const { load } = scenario
+  const target = { url: started.url, headers: started.headers, body: requestBody(scenario), cores, seconds }
+  switch (load.kind) {
+    case 'closed':
+      return context.generator.run({ ...target, connections: load.connections, directory })
+    case 'sweep':
+      return runOpenLoop({ ...target, perSecond: perSecond ?? load.perSecond[0], maxConnections: load.maxConnections })
+    case 'clients':
+      return runStreamClients({
+        ...target,
+        connections: load.connections,
+        streamShare: load.streamShare,
+        abortShare: load.abortShare ?? 0,
+        slowReaders: load.slowReaders ?? 0,
+        slowBytesPerSecond: load.slowBytesPerSecond ?? 0,
+        churn: load.churn ?? false,
+        eventsPerStream: scenario.mock.chunks ?? 10,
+      })
+  }
+}
+
+/** Rates one after the other until one isn't held. The last one held is the result; if none is, the first. */
+async function sweep(
+  rates: readonly number[],
+  run: (perSecond: number) => Promise<LoadResult>,
+): Promise<{ result: LoadResult; steps: SweepStep[] }> {
+  const steps: SweepStep[] = []
+  let best: LoadResult | null = null
+  for (const offered of rates) {
+    const result = await run(offered)
+    const held = result.requests / result.seconds
+    const p99Ms = quantileOf(result.latency, 0.99)
+    steps.push({ offered, held, p50Ms: quantileOf(result.latency, 0.5), p99Ms, errors: errorCount(result.errors) })
+    const isHeld = held >= offered * HELD_SHARE && (p99Ms ?? 0) <= HELD_P99_MS
+    if (isHeld || best === null) best = result
+    if (!isHeld || (result.busiestThread ?? 0) > BUSY) break
+  }
+  if (best === null) throw new Error('a sweep needs at least one rate')
+  return { result: best, steps }
+}
+
+interface Measurements {
+  readonly result: LoadResult
+  readonly steps: SweepStep[] | undefined
+  readonly usage: Usage | null
+  readonly mockUsage: Usage
+  readonly instructions: number | null
+  readonly idleMb: number | null
+}
+
+function toCell(options: CellOptions, started: StartedPeer, measured: Measurements): Cell {
+  const { scenario, side, round } = options
+  const { result, usage, mockUsage, steps } = measured
+  const errors = errorCount(result.errors)
+  const streams = scenario.load.kind === 'clients'
+  // A sweep's CPU covers all its steps and has no one count to go with.
+  const per = (total: number | null | undefined, count: number) =>
+    total === null || total === undefined || count === 0 || steps !== undefined ? null : total / count
+  const cpuUs = usage?.cpuSeconds === null || usage === null ? null : usage.cpuSeconds * 1e6
+  const answered = result.requests + result.errors.status + result.aborted
+  // In a direct run one of the two is busy by definition: that run says what they are capable of.
+  const flags: Flag[] = []
+  if (started.running !== null) {
+    if ((result.busiestThread ?? 0) > BUSY) flags.push('generator-bound')
+    if ((mockUsage.busiestThread ?? 0) > BUSY) flags.push('mock-bound')
+  }
+  return {
+    scenario: scenario.name,
+    side: side.name,
+    round,
+    version: started.version,
+    generator: result.generator,
+    metrics: {
+      requestsPerSecond: result.requests / result.seconds,
+      eventsPerSecond: streams ? result.events / result.seconds : null,
+      p50Ms: quantileOf(result.latency, 0.5),
+      p90Ms: quantileOf(result.latency, 0.9),
+      p95Ms: quantileOf(result.latency, 0.95),
+      p99Ms: quantileOf(result.latency, 0.99),
+      p999Ms: quantileOf(result.latency, 0.999),
+      addedP50Ms: null,
+      addedP99Ms: null,
+      firstByteP50Ms: quantileOf(result.firstByte, 0.5),
+      firstByteP99Ms: quantileOf(result.firstByte, 0.99),
+      gapP99Ms: quantileOf(result.gaps, 0.99),
+      cpuUsPerRequest: per(cpuUs, answered),
+      cpuUsPerEvent: per(cpuUs, result.events),
+      instructionsPerRequest: per(measured.instructions, answered),
+      cores: usage?.cores ?? null,
+      rssIdleMb: measured.idleMb,
+      rssPeakMb: usage?.peakMb ?? null,
+      rssSlopeMbPerMinute: usage?.slopeMbPerMinute ?? null,
+      startMs: started.startMs,
+      errors,
+      errorShare: errors / Math.max(1, answered + errors - result.errors.status),
+      kneePerSecond: steps === undefined ? null : result.requests / result.seconds,
+      generatorShare: result.busiestThread,
+      mockShare: mockUsage.busiestThread,
+    },
+    latency: result.latency,
+    firstByte: result.firstByte,
+    rss: usage?.rss ?? [],
+    flags,
+    steps,
+  }
+}

@@ -1,0 +1,388 @@
+import { noUsage, parseUsage, type Usage } from '../../src/core/chat.ts'
+import { Failure } from '../../src/core/failures.ts'
+import { isObject, type Json } from '../../src/core/json.ts'
+import type {
+  ChatCodec,
+  ChatRequest,
+  Decoded,
+  EventDecoder,
+  FinishReason,
+  JsonObject,
+  StreamEvent,
+  TargetContext,
+  UpstreamError,
+} from '../../src/core/provider.ts'
+import { inBandError, readErrorBody, statusOf } from '../../src/core/upstream-error.ts'
+
+/**
+ * OpenAI's chat wire format, and what the many hosts that speak nearly the same must be brought to.
+ * https://platform.openai.com/docs/api-reference/chat
+ */
+export interface OpenAiChat {
+  /** Below the provider's root. */
+  readonly path: string
+  readonly relay: 'verbatim' | 'normalise'
+  /** What the host names the completion ceiling. */
+  readonly tokenLimit?: 'max_tokens' | 'max_completion_tokens'
+  readonly headers?: Readonly<Record<string, string>>
+  /** Renames and drops of this host. Without it requests go out as they came. */
+  readonly prepare?: (request: ChatRequest) => JsonObject
+}
+
+export const openai = {
+  chat({ path, relay, tokenLimit, headers, prepare }: OpenAiChat): ChatCodec {
+    return {
+      relay,
+      framing: 'sse',
+      tokenLimit,
+      headers,
+      path: () => path,
+      encode: prepare ? (request, target) => encode(request, target, prepare, tokenLimit) : null,
+      decode,
+      events: target => new ChunkNormaliser(target),
+      failure,
+    }
+  },
+}
+
+function encode(
+  request: ChatRequest,
+  { model, stream }: TargetContext,
+  prepare: (request: ChatRequest) => JsonObject,
+  tokenLimit: OpenAiChat['tokenLimit'],
+): JsonObject {
+  let renamed = request
+  if (tokenLimit !== undefined) {
+    const { max_tokens, max_completion_tokens, ...rest } = request as ChatRequest
+    const limit = max_completion_tokens ?? max_tokens
+    renamed = (limit === undefined ? rest : { ...rest, [tokenLimit]: limit }) as ChatRequest
+  }
+  const body = prepare({ ...renamed, model })
+  if (stream)
+    body.stream_options = { ...(isObject(body.stream_options) ? body.stream_options : {}), include_usage: true }
+  return body
+}
+
+const finishReasons: Readonly<Record<string, FinishReason>> = {
+  stop: 'stop',
+  end_turn: 'stop',
+  stop_sequence: 'stop',
+  complete: 'stop',
+  finish: 'stop',
+  finished: 'stop',
+  stop_criteria_met: 'stop',
+  eos: 'stop',
+  eos_token: 'stop',
+  length: 'length',
+  max_tokens: 'length',
+  model_length: 'length',
+  max_completion_tokens: 'length',
+  model_context_window_exceeded: 'length',
+  tool_calls: 'tool_calls',
+  tool_call: 'tool_calls',
+  tool_use: 'tool_calls',
+  function_call: 'tool_calls',
+  content_filter: 'content_filter',
+  content_filtered: 'content_filter',
+  refusal: 'content_filter',
+  safety: 'content_filter',
+  error_toxic: 'content_filter',
+  recitation: 'content_filter',
+  blocklist: 'content_filter',
+  prohibited_content: 'content_filter',
+  spii: 'content_filter',
+  image_safety: 'content_filter',
+  guardrail_intervened: 'content_filter',
+}
+
+/** null for "not finished"; a reason nobody knows stays as it is. */
+function finishReason(value: Json | undefined): string | null {
+  if (typeof value !== 'string' || value === '') return null
+  const known = value.toLowerCase()
+  return Object.hasOwn(finishReasons, known) ? finishReasons[known] : value
+}
+
+const name = (value: Json | undefined): string =>
+  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : ''
+
+/** Seconds since the epoch; some hosts send milliseconds or fractions. */
+function seconds(value: Json | undefined): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) return 0
+  return Math.floor(value > 1e11 ? value / 1000 : value)
+}
+
+const createdBy = ({ nowMs }: TargetContext): number => Math.floor((nowMs ?? 0) / 1000)
+const nameFor = ({ requestId }: TargetContext): string => `chatcmpl-${requestId || 'unnamed'}`
+
+/** The usage object of a body, also where Groq puts it. */
+function usageObject(body: JsonObject): JsonObject | null {
+  if (isObject(body.usage)) return body.usage
+  return isObject(body.x_groq) && isObject(body.x_groq.usage) ? body.x_groq.usage : null
+}
+
+function readUsage(usage: JsonObject): Usage {
+  const read = parseUsage(usage)
+  const hits = usage.prompt_cache_hit_tokens // DeepSeek
+  return read.cacheRead === 0 && typeof hits === 'number' && hits > 0 ? { ...read, cacheRead: Math.floor(hits) } : read
+}
+
+function inBandFailure(kind: 'upstream_error' | 'stream_error', body: JsonObject): Failure | null {
+  const error = inBandError(body)
+  return error && new Failure(kind, { cause: error.message, upstreamStatus: statusOf(error.code) })
+}
+
+function decode(body: JsonObject, target: TargetContext): { body: JsonObject; usage: Usage } | Failure {
+  const error = inBandFailure('upstream_error', body)
+  if (error !== null) return error
+  if (!Array.isArray(body.choices)) return new Failure('upstream_error', { cause: 'the answer has no choices' })
+  const usage = usageObject(body)
+  const out: JsonObject = {
+    ...body,
+    id: name(body.id) || nameFor(target),
+    object: 'chat.completion',
+    created: seconds(body.created) || createdBy(target),
+    model: name(body.model) || target.model,
+    choices: body.choices.filter(isObject).map(answerChoice),
+  }
+  if (usage !== null) out.usage = usage
+  return { body: out, usage: usage === null ? noUsage : readUsage(usage) }
+}
+
+function answerChoice(choice: JsonObject, place: number): JsonObject {
+  const message: JsonObject = isObject(choice.message) ? { ...choice.message } : {}
+  if (typeof message.role !== 'string' || message.role === '') message.role = 'assistant'
+  message.content ??= null
+  nameReasoning(message)
+  if (Array.isArray(message.tool_calls) && message.tool_calls.length > 0)
+    message.tool_calls = message.tool_calls.filter(isObject).map(completeCall)
+  else delete message.tool_calls
+  const implied = message.tool_calls === undefined ? 'stop' : 'tool_calls'
+  return {
+    ...choice,
+    index: typeof choice.index === 'number' ? choice.index : place,
+    message,
+    finish_reason: finishReason(choice.finish_reason) ?? implied,
+  }
+}
+
+function completeCall(call: JsonObject, place: number): JsonObject {
+  // `custom` calls and whatever comes after them are not ours to complete.
+  if (!isObject(call.function)) return call
+  const { function: called } = call
+  return {
+    ...call,
+    id: name(call.id) || `call_${place}`,
+    type: typeof call.type === 'string' && call.type !== '' ? call.type : 'function',
+    function: { ...called, arguments: argumentsText(called.arguments) || '{}' },
+  }
+}
+
+const argumentsText = (value: Json | undefined): string =>
+  typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value)
+
+/** `reasoning` is what some hosts call `reasoning_content`; clients find it under both names. */
+function nameReasoning(message: JsonObject): void {
+  if (message.reasoning_content === undefined && typeof message.reasoning === 'string' && message.reasoning !== '')
+    message.reasoning_content = message.reasoning
+}
+
+interface ChoiceState {
+  /** By the upstream's index, in the order of their appearance: the place is the client's index. */
+  readonly calls: { readonly upstream: Json | undefined; readonly id: string; readonly name: string }[]
+}
+
+/** Brings each event of a stream to the contract. One per stream. */
+class ChunkNormaliser implements EventDecoder {
+  readonly #target: TargetContext
+  #id = ''
+  #created = 0
+  #model = ''
+  /** By choice index; a choice is here once its role went out. */
+  readonly #choices = new Map<number, ChoiceState>()
+  /** Events before the first that has an id: Azure sends its prompt filter's results nameless. */
+  #nameless: JsonObject[] = []
+
+  constructor(target: TargetContext) {
+    this.#target = target
+  }
+
+  decode({ event, data }: StreamEvent): Decoded {
+    const text = data.trim()
+    if (text === '') return { kind: 'chunks', chunks: [] }
+    if (text === '[DONE]') return { kind: 'done' }
+    const chunk = parse(text)
+    if (!isObject(chunk)) return broken('an event of the stream is not a JSON object', chunk)
+    const failure = inBandFailure(
+      'stream_error',
+      event === 'error' && chunk.error === undefined ? { error: chunk } : chunk,
+    )
+    if (failure !== null) return { kind: 'failure', failure }
+    const usage = usageObject(chunk)
+    const choices = Array.isArray(chunk.choices) ? chunk.choices.filter(isObject) : []
+    const out: JsonObject = {
+      ...chunk,
+      object: 'chat.completion.chunk',
+      choices: choices.map((choice, place) => this.#choice(choice, place)),
+    }
+    if (usage !== null) out.usage = usage
+    if (
+      this.#id === '' &&
+      name(chunk.id) === '' &&
+      choices.length === 0 &&
+      usage === null &&
+      this.#nameless.length < 8
+    ) {
+      this.#nameless.push(out)
+      return { kind: 'chunks', chunks: [] }
+    }
+    const chunks = [...this.#nameless, out]
+    this.#nameless = []
+    for (const each of chunks) this.#stamp(each, chunk)
+    return usage === null ? { kind: 'chunks', chunks } : { kind: 'chunks', chunks, usage: readUsage(usage) }
+  }
+
+  /** All chunks of a stream share id, time and model: those of the first. */
+  #stamp(out: JsonObject, from: JsonObject): void {
+    this.#id ||= name(from.id) || nameFor(this.#target)
+    this.#created ||= seconds(from.created) || createdBy(this.#target)
+    this.#model ||= name(from.model) || this.#target.model
+    out.id = this.#id
+    out.created = this.#created
+    out.model = this.#model
+  }
+
+  #choice(choice: JsonObject, place: number): JsonObject {
+    const index = typeof choice.index === 'number' ? choice.index : place
+    const { message, ...rest } = choice
+    // A whole message in place of a delta is one; next to a delta it repeats what was sent.
+    const source = isObject(choice.delta) ? choice.delta : message
+    const delta: JsonObject = isObject(source) ? { ...source } : {}
+    let state = this.#choices.get(index)
+    if (state === undefined) {
+      state = { calls: [] }
+      this.#choices.set(index, state)
+      if (typeof delta.role !== 'string' || delta.role === '') delta.role = 'assistant'
+    } else delete delta.role
+    nameReasoning(delta)
+    if (Array.isArray(delta.tool_calls) && delta.tool_calls.length > 0)
+      delta.tool_calls = delta.tool_calls.filter(isObject).map(call => this.#call(call, index, state.calls))
+    else delete delta.tool_calls
+    return { ...rest, index, delta, finish_reason: finishReason(choice.finish_reason) }
+  }
+
+  #call(call: JsonObject, choice: number, calls: ChoiceState['calls']): JsonObject {
+    const called: JsonObject = isObject(call.function) ? { ...call.function } : {}
+    const id = name(call.id)
+    const title = name(called.name)
+    let index = calls.findLastIndex(known =>
+      call.index === undefined ? id === '' || known.id === id : known.upstream === call.index,
+    )
+    // Some hosts send every call under index 0: a new id with a name begins a new one.
+    if (index >= 0 && id !== '' && title !== '' && calls[index].id !== id)
+      index = calls.findLastIndex(known => known.id === id)
+    if (index < 0) {
+      index = calls.length
+      // Without an id of its own a call gets one that no other call of this answer has.
+      const own = id || `call_${choice}_${index}`
+      calls.push({ upstream: call.index, id: own, name: title })
+      if (!isObject(call.function) && typeof call.type === 'string' && call.type !== 'function')
+        return { ...call, index, id: own }
+      return {
+        ...call,
+        index,
+        id: own,
+        type: 'function',
+        function: { ...called, name: title, arguments: argumentsText(called.arguments) },
+      }
+    }
+    // What accumulating clients would append a second time is left out.
+    const { id: _id, type: _type, function: _function, ...rest } = call
+    if (!isObject(call.function)) return { ...rest, index }
+    if (called.name === null || title === '' || title === calls[index].name) delete called.name
+    return { ...rest, index, function: { ...called, arguments: argumentsText(called.arguments) } }
+  }
+}
+
+const parse = (text: string): Json | undefined => {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
+}
+
+function broken(cause: string, body: Json | undefined): Decoded {
+  // Gemini's shim wraps its error in an array.
+  const error = Array.isArray(body) ? readErrorBody(body) : null
+  const details = error === null ? { cause } : { cause: error.message, upstreamStatus: statusOf(error.code) }
+  return { kind: 'failure', failure: new Failure('stream_error', details) }
+}
+
+/** Codes that say more than the status they come with. */
+const meant: Readonly<Record<string, number>> = {
+  invalid_api_key: 401,
+  InvalidApiKey: 401,
+  API_KEY_INVALID: 401,
+  model_not_found: 404,
+}
+
+const exhausted: ReadonlySet<string> = new Set([
+  'insufficient_quota',
+  'billing_hard_limit_reached',
+  'billing_not_active',
+])
+
+function failure(status: number, body: JsonObject | null): UpstreamError {
+  const read = readErrorBody(body ?? undefined)
+  if (read === null) return { message: `the upstream provider answered with status ${status}` }
+  const { message, code } = read
+  const reason = detailReason(body)
+  const says = Object.hasOwn(meant, code) ? meant[code] : Object.hasOwn(meant, reason) ? meant[reason] : undefined
+  const type = isObject(body?.error) ? name(body.error.type) : name(body?.type)
+  const retryAfterMs = retryHint(body, message)
+  return {
+    message,
+    ...(code !== '' && { code }),
+    ...(says !== undefined && says !== status && { status: says }),
+    ...((exhausted.has(code) || exhausted.has(type)) && { permanent: true }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  }
+}
+
+/** Google's `error.details[]`, as its OpenAI-compatible endpoints send them too. */
+function details(body: JsonObject | null): JsonObject[] {
+  const error = body?.error
+  return isObject(error) && Array.isArray(error.details) ? error.details.filter(isObject) : []
+}
+
+const detailReason = (body: JsonObject | null): string =>
+  details(body)
+    .map(detail => name(detail.reason))
+    .find(Boolean) ?? ''
+
+const longestWaitMs = 86_400_000
+
+function retryHint(body: JsonObject | null, message: string): number | undefined {
+  const delay = details(body)
+    .map(detail => name(detail.retryDelay))
+    .find(Boolean)
+  const error = isObject(body?.error) ? body.error : undefined
+  const plain = error?.retry_after ?? body?.retry_after
+  const ms =
+    delay !== undefined
+      ? durationMs(delay)
+      : typeof plain === 'number'
+        ? plain * 1000
+        : durationMs(/ try again in (\S{1,32})/.exec(message)?.[1] ?? '')
+  return ms !== undefined && ms > 0 && ms <= longestWaitMs ? Math.ceil(ms) : undefined
+}
+
+const unitsMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 }
+
+/** `17s`, `1m2.5s`, `120ms.` */
+function durationMs(text: string): number | undefined {
+  let total: number | undefined
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g))
+    total = (total ?? 0) + Number(amount) * unitsMs[unit]
+  return total
+}

@@ -1,0 +1,379 @@
+import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Provider } from '../core/provider.ts'
+import type { Secret } from '../core/redact.ts'
+import type { KeyData, SnapshotData, TargetData, UpstreamSettings } from '../core/snapshot.ts'
+import { type Allocation, allocate, firstAllocation } from './allocation.ts'
+import {
+  type CompiledTarget,
+  checkPem,
+  compileTarget,
+  type ReadFile,
+  readInto,
+  resolveText,
+  type TargetContext,
+} from './compile-target.ts'
+import { defaults, defaultThreads } from './defaults.ts'
+import { parseDuration } from './duration.ts'
+import type { Environment } from './env.ts'
+import { parseKeysFile } from './keys-file.ts'
+import { childPath, formatProblems, type Problem, problem } from './problems.ts'
+import type { Config, TargetConfig } from './schema.ts'
+import { didYouMean } from './suggest.ts'
+
+/** A config the loader has accepted, and everything outside it that a snapshot depends on. */
+export interface CompileInput {
+  /** null: there is no config file; the environment decides. */
+  readonly config: Config | null
+  readonly env: Environment
+  readonly providers: readonly Provider[]
+  /** Answers when no provider is configured at all. */
+  readonly fallbackProvider: Provider
+  /** Of the compile before this one. */
+  readonly previous?: Allocation
+  readonly version: number
+  readonly cores: number
+  readonly startedUnixMs: number
+  readonly recordRequests: boolean
+  /** Relative paths in the config start here: the directory of the config file. */
+  readonly directory?: string
+  readonly readFile?: ReadFile
+}
+
+export type CompileResult =
+  | {
+      readonly ok: true
+      readonly snapshot: SnapshotData
+      readonly server: ServerSettings
+      readonly runtime: RuntimeSettings
+      readonly allocation: Allocation
+      /** Absolute paths; a change of one asks for another compile (`keys`) or for new acceptors and connections (`tls`). */
+      readonly files: { readonly keys: string; readonly tls: readonly string[] }
+      readonly warnings: readonly Problem[]
+    }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+export interface ServerSettings {
+  readonly host: string
+  readonly port: number
+  readonly engine: 'auto' | 'uws' | 'node'
+  readonly maxHeadBytes: number
+  readonly headTimeoutMs: number
+  readonly bodyTimeoutMs: number
+  readonly keepAliveTimeoutMs: number
+  readonly writeStallTimeoutMs: number
+  /** 0 = from the limit of open files. */
+  readonly maxConnections: number
+  readonly shutdownGraceMs: number
+  readonly preStopDelayMs: number
+  readonly tls: ServerTls | null
+}
+
+export interface ServerTls {
+  readonly certFile: string
+  readonly keyFile: string
+  readonly passphrase?: string
+  readonly caFile?: string
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
+}
+
+export interface RuntimeSettings {
+  readonly acceptors: number
+  /** 0 = the pipeline runs inside the acceptors. */
+  readonly workers: number
+  readonly workerMemoryMb: number
+  readonly stuckAfterMs: number
+  readonly ringBudgetMb: number
+}
+
+export function compileConfig(input: CompileInput): CompileResult {
+  return new Compiler(input).compile()
+}
+
+class Compiler {
+  readonly #input: CompileInput
+  readonly #config: Partial<Config>
+  readonly #readFile: ReadFile
+  readonly #problems: Problem[] = []
+  readonly #warnings: Problem[] = []
+  readonly #secrets: Secret[]
+  readonly #tlsFiles = new Set<string>()
+
+  constructor(input: CompileInput) {
+    const { config, env, readFile = path => readFileSync(path, 'utf8') } = input
+    this.#input = input
+    this.#config = config ?? {}
+    this.#readFile = path => readFile(this.#path(path))
+    this.#secrets = [...env.secrets, { name: 'MASTER_KEY', value: env.masterKey }]
+  }
+
+  compile(): CompileResult {
+    const targets =
+      this.#input.config === null ? this.#targetsOfEnvironment() : this.#targetsOfConfig(this.#input.config.targets)
+    const server = this.#server()
+    const keysFile = this.#config.auth?.keys_file
+    const keys = keysFile === undefined ? [] : this.#keys(keysFile)
+    if (this.#problems.length > 0) return { ok: false, problems: distinct(this.#problems) }
+
+    const allocation = this.#allocate(targets)
+    const rows = targets.map(({ data }): TargetData => ({ ...data, row: allocation.targets[data.key].row }))
+    return {
+      ok: true,
+      snapshot: this.#snapshot(rows, keys, allocation),
+      server,
+      runtime: this.#runtime(),
+      allocation,
+      files: { keys: keysFile === undefined ? '' : this.#path(keysFile), tls: [...this.#tlsFiles] },
+      warnings: distinct(this.#warnings),
+    }
+  }
+
+  #path(file: string): string {
+    return resolve(this.#input.directory ?? '', file)
+  }
+
+  #targetsOfConfig(configs: readonly TargetConfig[]): CompiledTarget[] {
+    const keys = new Map<string, string>()
+    const targets: CompiledTarget[] = []
+    configs.forEach((config, index) => {
+      const path = childPath('targets', index)
+      const target = this.#target(config, path)
+      if (target === null) return
+      const { key } = target.data
+      const first = keys.get(key)
+      if (first !== undefined)
+        this.#problems.push(
+          problem(path, `${first} is already called "${key}"`, 'give one of them a name of its own with `name`'),
+        )
+      keys.set(key, path)
+      if (this.#isUsable(target, path, index)) targets.push(target)
+    })
+    if (targets.length === 0 && this.#problems.length === 0) {
+      this.#problems.push(problem('targets', 'no target has the credentials it needs'), ...this.#warnings)
+    }
+    return targets
+  }
+
+  /**
+   * A target whose provider has no credentials here is left out with a warning, so that one config file serves several
+   * environments. Not the first of the mode `single`: there it is the target, and the next one isn't a replacement.
+   */
+  #isUsable({ data, missing }: CompiledTarget, path: string, index: number): boolean {
+    if (missing.length === 0) return true
+    const wanted = missing.map(({ key, env }) => (env === '' ? key : `${key} or the variable ${env}`)).join(', and ')
+    if (index === 0 && this.#strategyMode() === 'single')
+      this.#problems.push(problem(path, `"${data.key}" needs ${wanted}`))
+    else this.#warnings.push(problem(path, `"${data.key}" is left out: it needs ${wanted}`))
+    return false
+  }
+
+  /** Every provider the environment has something for, in the order of the registry. */
+  #targetsOfEnvironment(): CompiledTarget[] {
+    const { providers, env, fallbackProvider } = this.#input
+    const mentioned = providers.filter(
+      provider =>
+        provider !== fallbackProvider &&
+        Object.values(provider.settings).some(
+          setting => setting.env !== undefined && (env.variables[setting.env]?.trim() ?? '') !== '',
+        ),
+    )
+    const faults: Problem[] = []
+    const targets = mentioned.flatMap(provider => {
+      const problems: Problem[] = []
+      const target = compileTarget({ provider: provider.id }, provider.id, provider, this.#context(problems))
+      faults.push(...problems)
+      return problems.length === 0 && target.missing.length === 0 ? [target] : []
+    })
+    if (targets.length > 0) {
+      this.#warnings.push(...faults)
+      return targets
+    }
+    this.#problems.push(...faults)
+    this.#warnings.push(problem('', `no provider is configured; "${fallbackProvider.id}" answers`))
+    return [
+      compileTarget(
+        { provider: fallbackProvider.id },
+        fallbackProvider.id,
+        fallbackProvider,
+        this.#context(this.#problems),
+      ),
+    ]
+  }
+
+  #target(config: TargetConfig, path: string): CompiledTarget | null {
+    const { providers } = this.#input
+    const id = config.provider ?? config.virtual_key ?? ''
+    const provider = providers.find(candidate => candidate.id === id)
+    if (provider !== undefined) return compileTarget(config, path, provider, this.#context(this.#problems))
+    const ids = providers.map(candidate => candidate.id)
+    this.#problems.push(problem(path, `unknown provider "${id}"; known are ${ids.join(', ')}`, didYouMean(id, ids)))
+    return null
+  }
+
+  #context(problems: Problem[]): TargetContext {
+    const readFile: ReadFile = file => {
+      this.#tlsFiles.add(this.#path(file))
+      return this.#readFile(file)
+    }
+    return {
+      env: this.#input.env,
+      upstream: this.#config.upstream ?? {},
+      readFile,
+      problems,
+      warnings: this.#warnings,
+      secrets: this.#secrets,
+    }
+  }
+
+  #allocate(targets: readonly CompiledTarget[]): Allocation {
+    const { providers, fallbackProvider, previous = firstAllocation } = this.#input
+    // What an alias stands for is a model the operator knows, whoever serves it.
+    const aliased = Object.values(this.#config.aliases ?? {})
+    return allocate(
+      previous,
+      targets.map(({ data, fingerprint }) => {
+        const provider = [...providers, fallbackProvider].find(({ id }) => id === data.provider)
+        const byAlias = aliased.filter(
+          model => data.anyModel || provider?.modelPrefixes?.some(prefix => model.startsWith(prefix)),
+        )
+        return { key: data.key, fingerprint, models: [...data.models, ...byAlias, ...(provider?.models ?? [])] }
+      }),
+    )
+  }
+
+  #strategyMode(): 'single' | 'fallback' {
+    const fallback = this.#input.config === null ? 'fallback' : 'single'
+    return (this.#config.strategy?.mode as 'single' | 'fallback' | undefined) ?? fallback
+  }
+
+  #server(): ServerSettings {
+    const server = { ...defaults.server, ...this.#config.server }
+    return {
+      host: server.host,
+      port: this.#input.env.port ?? server.port,
+      engine: server.engine,
+      maxHeadBytes: server.max_head_bytes,
+      headTimeoutMs: ms(server.head_timeout),
+      bodyTimeoutMs: ms(server.body_timeout),
+      keepAliveTimeoutMs: ms(server.keep_alive_timeout),
+      writeStallTimeoutMs: ms(server.write_stall_timeout),
+      maxConnections: server.max_connections,
+      shutdownGraceMs: ms(server.shutdown_grace),
+      preStopDelayMs: ms(server.pre_stop_delay),
+      tls: this.#serverTls(),
+    }
+  }
+
+  #serverTls(): ServerTls | null {
+    const tls = this.#config.server?.tls
+    if (tls === undefined) return null
+    const context = this.#context(this.#problems)
+    const read = (key: 'cert_file' | 'key_file' | 'ca_file') =>
+      tls[key] === undefined ? undefined : readInto(this.#problems, `server.tls.${key}`, tls[key], context.readFile)
+    const passphrase =
+      tls.passphrase === undefined ? undefined : resolveText(tls.passphrase, 'server.tls.passphrase', context)
+    const before = this.#problems.length
+    const [cert, key, ca] = [read('cert_file'), read('key_file'), read('ca_file')]
+    if (this.#problems.length === before) checkPem(this.#problems, 'server.tls', { cert, key, ca, passphrase })
+    if (passphrase !== undefined) this.#secrets.push({ name: '', value: passphrase })
+    return {
+      certFile: this.#path(tls.cert_file),
+      keyFile: this.#path(tls.key_file),
+      ...(tls.ca_file !== undefined && { caFile: this.#path(tls.ca_file) }),
+      ...(passphrase !== undefined && { passphrase }),
+      minVersion: tls.min_version ?? defaults.server.tls.min_version,
+    }
+  }
+
+  #keys(file: string): readonly KeyData[] {
+    const text = readInto(this.#problems, 'auth.keys_file', file, this.#readFile)
+    if (text === undefined) return []
+    const result = parseKeysFile(text)
+    if (result.ok) return result.keys
+    for (const found of result.problems) this.#problems.push(problem('auth.keys_file', formatProblems(file, [found])))
+    return []
+  }
+
+  #runtime(): RuntimeSettings {
+    const runtime = { ...defaults.runtime, ...defaultThreads(this.#input.cores), ...this.#config.runtime }
+    return {
+      acceptors: runtime.acceptors,
+      workers: runtime.workers,
+      workerMemoryMb: runtime.worker_memory_mb,
+      stuckAfterMs: ms(runtime.stuck_after),
+      ringBudgetMb: runtime.ring_budget_mb,
+    }
+  }
+
+  #upstream(): UpstreamSettings {
+    const upstream = { ...defaults.upstream, ...this.#config.upstream }
+    return {
+      connectTimeoutMs: ms(upstream.connect_timeout),
+      firstByteTimeoutMs: ms(upstream.first_byte_timeout),
+      idleTimeoutMs: ms(upstream.idle_timeout),
+      totalTimeoutMs: ms(upstream.total_timeout),
+      maxConnections: upstream.max_connections,
+      maxQueue: upstream.max_queue,
+      keepAliveMs: ms(upstream.keep_alive),
+      maxConnectionAgeMs: ms(upstream.max_connection_age),
+      maxResponseBytes: upstream.max_response_bytes,
+      maxHeadBytes: upstream.max_head_bytes,
+      retryStale: upstream.retry_stale,
+    }
+  }
+
+  #snapshot(targets: readonly TargetData[], keys: readonly KeyData[], allocation: Allocation): SnapshotData {
+    const { env, version, startedUnixMs, recordRequests } = this.#input
+    const {
+      aliases,
+      compatibility,
+      stream,
+      max_request_bytes: maxRequestBytes = 0,
+      request_timeout: requestTimeout,
+    } = this.#config
+    return {
+      version,
+      strategy: { mode: this.#strategyMode() },
+      targets,
+      aliases: { ...aliases },
+      maxRequestBytes: maxRequestBytes > 0 ? maxRequestBytes : defaults.max_request_bytes,
+      requestTimeoutMs: requestTimeout === undefined ? 0 : ms(requestTimeout),
+      compatibility: {
+        onUnsupportedParam: compatibility?.on_unsupported_param ?? defaults.compatibility.on_unsupported_param,
+        streamUsage: compatibility?.stream_usage ?? defaults.compatibility.stream_usage,
+      },
+      stream: { heartbeatMs: ms(stream?.heartbeat ?? defaults.stream.heartbeat) },
+      auth: {
+        allowUnauthenticated: env.allowUnauthenticated,
+        masterKeySha256: env.masterKey === '' ? '' : hash('sha256', env.masterKey),
+        keys,
+      },
+      cors: { origins: env.corsOrigins },
+      rateLimit: env.rateLimit,
+      trustedProxies: env.trustedProxies,
+      upstream: this.#upstream(),
+      series: allocation.series,
+      secrets: distinctSecrets(this.#secrets),
+      recordRequests,
+      startedUnixMs,
+    }
+  }
+}
+
+/** What is wrong for all upstreams is found once for each target. */
+const distinct = (problems: readonly Problem[]): Problem[] =>
+  problems.filter(
+    ({ path, message }, index) =>
+      problems.findIndex(other => other.path === path && other.message === message) === index,
+  )
+
+/** The loader has checked the form. */
+const ms = (duration: string): number => parseDuration(duration) ?? 0
+
+/** One entry a value, under the first name it was found by that says something. */
+function distinctSecrets(secrets: readonly Secret[]): Secret[] {
+  const byValue = new Map<string, string>()
+  for (const { name, value } of secrets) if (value !== '' && !byValue.get(value)) byValue.set(value, name)
+  return [...byValue].map(([value, name]) => ({ name, value }))
+}

@@ -1,0 +1,61 @@
+import { Worker } from 'node:worker_threads'
+import type { LoadResult } from './load.ts'
+import { problem } from './problems.ts'
+import type { ProviderSettings } from './schema.ts'
+
+export interface LoadRequest {
+  /** `workers/config-loader.js`, where the caller's build put it. */
+  readonly worker: URL
+  readonly file: string
+  /** Read from `file` when left out. */
+  readonly content?: Uint8Array
+  readonly providers: readonly ProviderSettings[]
+  readonly timeoutMs?: number
+}
+
+/** What the thread is started with. */
+export type LoaderData = Pick<LoadRequest, 'file' | 'content' | 'providers'>
+
+export interface ThreadLoadResult {
+  readonly result: LoadResult
+  /** `contentHash` of what was checked, for `watchFile`; '' when the file could not be read. */
+  readonly hash: string
+}
+
+/** Checks a config file in a thread of its own, which ends: the schema and YAML libraries leave the process with it. */
+export function loadInThread({
+  worker,
+  file,
+  content,
+  providers,
+  timeoutMs = 20_000,
+}: LoadRequest): Promise<ThreadLoadResult> {
+  return new Promise(resolve => {
+    const data: LoaderData = { file, content, providers: providers.map(({ id, settings }) => ({ id, settings })) }
+    // A hostile file may cost the thread its heap; it must not cost the process its own.
+    const thread = new Worker(worker, {
+      workerData: data,
+      name: 'config-loader',
+      resourceLimits: { maxOldGenerationSizeMb: 512 },
+    })
+    let answer: ThreadLoadResult | null = null
+    const fail = (message: string): void => {
+      answer ??= { result: { ok: false, problems: [problem('', message)] }, hash: '' }
+    }
+    const timer = setTimeout(() => {
+      fail(`checking the config took longer than ${timeoutMs} ms`)
+      void thread.terminate()
+    }, timeoutMs)
+    thread.once('message', (result: ThreadLoadResult) => {
+      answer ??= result
+    })
+    thread.once('error', error =>
+      fail(`the config could not be checked: ${error instanceof Error ? error.message : String(error)}`),
+    )
+    thread.once('exit', () => {
+      clearTimeout(timer)
+      fail('the config could not be checked: its thread ended without an answer')
+      resolve(answer as ThreadLoadResult)
+    })
+  })
+}

@@ -1,0 +1,62 @@
+/**
+ * A request as the pipeline sees it, whichever way it came (over a ring, or in the acceptor's own thread), and the way
+ * its answer goes back.
+ */
+export interface Incoming {
+  readonly method: string
+  /** Path and query as the client sent them. */
+  readonly target: string
+  /** The peer's address, without port. */
+  readonly remote: string
+  /** Declared length of the body; -1 = chunked. */
+  readonly bodyLength: number
+  /** Wall clock in ms with fractions, when the head was accepted. */
+  readonly acceptedAtMs: number
+  /** One of `forwardedHeaders`; '' when absent. */
+  header(name: ForwardedHeader): string
+
+  /**
+   * A complete answer. `headers` is a block of `name: value\r\n` lines in Latin-1 that starts with `x-request-id`,
+   * without framing or connection headers.
+   */
+  whole(status: number, headers: string, body: Uint8Array | string): void
+  /** Starts an answer. `length` -1 streams. `events`: a server-sent event stream, which can carry a late error. */
+  head(status: number, headers: string, length: number, events: boolean): void
+  /** Takes the chunk (copied before it returns). false: hold back until `onDrain`. */
+  write(chunk: Uint8Array | string): boolean
+  end(): void
+  /** The client must not take what it has for a whole answer: its connection is cut. */
+  abort(): void
+  /** From here on a repeat of the request may be billed twice: it is not handed to another worker any more. */
+  sent(): void
+}
+
+/** What the pipeline is told after it took a request. Nothing comes after the answer ended, or after `onCancel`. */
+export interface IncomingListener {
+  /** Valid only during the call. `last` comes exactly once, with no bytes when there is no body. */
+  onBody(chunk: Uint8Array, last: boolean): void
+  onDrain(): void
+  /** The client is gone. The exchange is over; nothing need be answered. */
+  onCancel(): void
+}
+
+export type Accept = (incoming: Incoming) => IncomingListener
+
+/** The request headers that reach a worker; everything else ends in the acceptor. The order is the wire format of a REQUEST frame. */
+export const forwardedHeaders = [
+  'authorization',
+  'content-type',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
+  'baggage',
+  'x-provider',
+  'origin',
+  'x-forwarded-for',
+  'x-real-ip',
+  'user-agent',
+  'openai-beta',
+  'idempotency-key',
+  'accept',
+] as const
+export type ForwardedHeader = (typeof forwardedHeaders)[number]

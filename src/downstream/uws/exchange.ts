@@ -1,0 +1,469 @@
+/**
+ * One request and its answer on uWebSockets.js. Long because it holds together what must agree: whether `res` may still
+ * be touched (a stale one ends the process), how the body is framed, and what is left to do after the caller is done.
+ *
+ * What this version of the addon does, and the answer to it:
+ *  - it writes `name: value CRLF` unexamined, so the whole header block goes out as the value of its first header;
+ *  - `end(body, true)` closes, but after `write` it puts `Connection: close` into the chunked body. A stream that must
+ *    end its connection therefore writes the last chunk by hand, as a trailer section;
+ *  - `endWithoutBody(length)` leaves the request open for good, so a bodiless answer brings its own length;
+ *  - a socket closed with unread bytes resets, and the client may never see the answer. While the body is still
+ *    arriving such an answer is written by hand in one piece, the rest is discarded, and the socket closed after it;
+ *  - what the kernel doesn't take is buffered without bound, for a client that asks but never reads. `tryEnd` says
+ *    so and leaves the request open, which makes the addon close the connection on the next one.
+ */
+import type { HttpResponse } from 'uWebSockets.js'
+import type { ExchangeEvents, Reply } from '../engine.ts'
+import { isBodiless, statusText } from '../refusals.ts'
+
+/** What an exchange needs of its engine. */
+export interface UwsExchangeHost {
+  readonly isDraining: boolean
+  /** The addon has let go of the request. */
+  onGone(exchange: UwsExchange): void
+  /** From here on `keepAlive` is called every few seconds, until `onReceived` or `onGone`. */
+  onReceiving(exchange: UwsExchange): void
+  onReceived(exchange: UwsExchange): void
+  /** The answer is out, its connection is to be closed after `delayMs` or once the client has left. */
+  linger(exchange: UwsExchange, delayMs: number): void
+  fault(error: unknown): void
+}
+
+const AWAITING = 0 // no answer yet
+const STARTED = 1 // head given
+const OVER = 2 // the caller is done, or the client gone
+
+const none = new Uint8Array(0)
+const blockNameLength = 'x-request-id: '.length
+/** Above this an answer is offered with `tryEnd`; below, that would cost 5 % of the request, so only now and then. */
+const alwaysTryBytes = 4096
+const tryProbability = 1 / 8
+/** One write that may wait in the addon's buffer. Longer answers to be followed by a close go out as a stream. */
+const maxClosingBytes = 64 * 1024
+/** Bytes that may arrive while the caller has paused the body, before the socket stays paused for good. */
+const maxHeldBytes = 1024 * 1024
+/** How long the rest of a body that nobody wants is read, so that the client gets to read the answer. */
+const discardMs = 5000
+const closeMs = 1000
+
+// Arguments of the functions handed to `cork`, which calls them before it returns: no closure per write.
+let corked: UwsExchange
+let corkedStatus = 0
+let corkedHeaders: Uint8Array = none
+let corkedChunk: Uint8Array = none
+let corkedClose = false
+const corkAnswer = (): void => corked.answer(corkedStatus, corkedHeaders, corkedChunk, corkedClose)
+const corkChunk = (): void => corked.chunk(corkedChunk)
+const corkEnd = (): void => corked.finish()
+const corkRaw = (): void => corked.raw(corkedStatus, corkedChunk)
+
+export class UwsExchange implements Reply {
+  events: ExchangeEvents | null = null
+  isPaused = false
+  /** When a lingering connection is to be closed, in ms of the process' monotonic clock. */
+  closeAtMs = 0
+
+  readonly #res: HttpResponse
+  readonly #host: UwsExchangeHost
+  /** The addon holds the request: `#res` may be used. */
+  #isAlive = true
+  #state = AWAITING
+  #isHead = false
+  /** Every byte of the request's body has arrived. */
+  #isReceived = true
+  /** The connection can't be used again: what follows a body in chunks may have been misread. */
+  #mustClose = false
+  #closes = false
+  /** The head that goes out with the first bytes of the body: the addon can't complete a head alone. */
+  #status = 0
+  #headers: Uint8Array = none
+  #isStarted = false
+  /** In chunks; else `#length` bytes. */
+  #isStream = false
+  #length = 0
+  #given = 0
+  #isBlocked = false
+  #wroteAll = true
+  #listens = false
+  #isEnded = false
+  #unsent: Uint8Array[] = []
+  #held: { bytes: Uint8Array; last: boolean }[] = []
+  #heldBytes = 0
+
+  constructor(res: HttpResponse, host: UwsExchangeHost) {
+    // Before anything that can throw: a request left by its handler without this ends the process.
+    res.onAborted(() => this.#aborted())
+    this.#res = res
+    this.#host = host
+  }
+
+  get isOver(): boolean {
+    return this.#state === OVER
+  }
+
+  /** What the request's head says about the exchange. */
+  describe(isHead: boolean, bodyLength: number, mustClose: boolean): void {
+    this.#isHead = isHead
+    this.#isReceived = bodyLength === 0
+    this.#mustClose = mustClose
+  }
+
+  /** Lets the body flow. Called in the request's handler, the only time the addon allows it. */
+  open(events: ExchangeEvents | null): void {
+    const isWanted = events !== null && this.#state !== OVER
+    if (isWanted) this.events = events
+    if (this.#isReceived || !this.#isAlive) {
+      if (isWanted) events.onBody(none, true)
+      return
+    }
+    this.#host.onReceiving(this)
+    this.#res.onData((chunk, last) => this.#received(chunk, last))
+  }
+
+  // The body of the request.
+
+  #received(chunk: ArrayBuffer, last: boolean): void {
+    try {
+      if (last) {
+        this.#isReceived = true
+        this.#host.onReceived(this)
+      }
+      if (this.events === null) {
+        // The rest of a body whose answer is out.
+        if (last && this.#isAlive && this.closeAtMs > 0) this.#host.linger(this, 0)
+        return
+      }
+      if (this.isPaused || this.#held.length > 0) this.#hold(new Uint8Array(chunk.slice(0)), last)
+      else this.events.onBody(new Uint8Array(chunk), last)
+    } catch (error) {
+      this.#broke(error)
+    }
+  }
+
+  #hold(bytes: Uint8Array, last: boolean): void {
+    this.#held.push({ bytes, last })
+    this.#heldBytes += bytes.length
+  }
+
+  pauseBody(): void {
+    if (this.isPaused || this.#state === OVER || this.#isReceived) return
+    this.isPaused = true
+    if (this.#isAlive) this.#res.pause()
+  }
+
+  resumeBody(): void {
+    if (!this.isPaused) return
+    this.isPaused = false
+    if (this.#held.length > 0) process.nextTick(deliverHeld, this)
+    else if (this.#isAlive && !this.#isReceived) this.#res.resume()
+  }
+
+  deliver(): void {
+    try {
+      while (this.#held.length > 0 && !this.isPaused && this.events !== null) {
+        const { bytes, last } = this.#held.shift()!
+        this.#heldBytes -= bytes.length
+        this.events.onBody(bytes, last)
+      }
+      if (this.#held.length === 0 && !this.isPaused && this.#isAlive && !this.#isReceived) this.#res.resume()
+    } catch (error) {
+      this.#broke(error)
+    }
+  }
+
+  get isReceiving(): boolean {
+    return this.#isAlive && !this.#isReceived && this.#state !== OVER
+  }
+
+  /**
+   * Re-arms the addon's own timer of 10 s, which `resume` does: deadlines for bodies are the caller's. A paused socket
+   * is read for one turn, as only that shows whether the client is still there.
+   */
+  keepAlive(): void {
+    this.#res.resume()
+    if (!this.isPaused) return
+    if (this.#heldBytes >= maxHeldBytes) this.#res.pause()
+    else setImmediate(pauseAgain, this)
+  }
+
+  pauseAgain(): void {
+    if (this.isPaused && this.isReceiving) this.#res.pause()
+  }
+
+  // The answer.
+
+  whole(status: number, headers: Uint8Array, body: Uint8Array, close: boolean): void {
+    if (this.#state !== AWAITING) return
+    const closes = close || this.#mustClose || this.#host.isDraining
+    this.#callerIsDone()
+    corked = this
+    if (closes && !this.#isReceived) this.#discardAfter(status, headers, body)
+    else if (this.#isHead || isBodiless(status)) this.#answerBodiless(status, headers, body.length, closes)
+    else if (closes && body.length > maxClosingBytes) this.#stream(status, headers, body)
+    else {
+      corkedStatus = status
+      corkedHeaders = headers
+      corkedChunk = body
+      corkedClose = closes
+      this.#res.cork(corkAnswer)
+    }
+  }
+
+  answer(status: number, headers: Uint8Array, body: Uint8Array, closes: boolean): void {
+    this.#writeHead(status, headers.subarray(blockNameLength, headers.length - 2))
+    if (closes) {
+      this.#gone()
+      this.#res.end(body, true)
+      return
+    }
+    if (body.length < alwaysTryBytes && Math.random() > tryProbability) {
+      this.#gone()
+      this.#res.end(body, false)
+      return
+    }
+    this.#length = body.length
+    this.#given = body.length
+    this.#isEnded = true
+    this.#offer(body)
+  }
+
+  #stream(status: number, headers: Uint8Array, body: Uint8Array): void {
+    this.#prepare(status, headers, -1, true)
+    this.#write(body)
+    this.#end()
+  }
+
+  head(status: number, headers: Uint8Array, length: number, close: boolean): void {
+    if (this.#state === AWAITING) this.#prepare(status, Uint8Array.from(headers), length, close)
+  }
+
+  #prepare(status: number, headers: Uint8Array, length: number, close: boolean): void {
+    this.#status = status
+    this.#headers = headers
+    this.#length = length
+    this.#closes = close || this.#mustClose || this.#host.isDraining
+    // Only a stream can be ended together with its connection.
+    this.#isStream = length < 0 || this.#closes
+    if (this.#state === AWAITING) this.#state = STARTED
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#state !== STARTED) return false
+    return this.#write(chunk)
+  }
+
+  #write(chunk: Uint8Array): boolean {
+    if (this.#isHead || isBodiless(this.#status) || chunk.length === 0) return !this.#isBlocked
+    this.#given += chunk.length
+    if (!this.#isStream && this.#given > this.#length) {
+      this.abort() // more than was promised: the client must not take it for the next answer
+      return false
+    }
+    if (!this.#isStream && this.#unsent.length > 0) {
+      this.#unsent.push(Uint8Array.from(chunk))
+      return false
+    }
+    corked = this
+    corkedChunk = chunk
+    this.#res.cork(corkChunk)
+    if (!this.#wroteAll && this.#isAlive) this.#awaitDrain()
+    return this.#wroteAll
+  }
+
+  chunk(bytes: Uint8Array): void {
+    if (!this.#isStarted) this.start()
+    if (this.#isStream) this.#wroteAll = this.#res.write(bytes)
+    else this.#wroteAll = this.#offer(bytes)
+  }
+
+  start(): void {
+    this.#isStarted = true
+    const headers = this.#headers
+    const end = headers.length - 2
+    this.#writeHead(
+      this.#status,
+      this.#closes
+        ? Buffer.concat([headers.subarray(blockNameLength), Buffer.from('connection: close')])
+        : headers.subarray(blockNameLength, end),
+    )
+    this.#headers = none
+  }
+
+  #writeHead(status: number, block: Uint8Array): void {
+    if (status !== 200) this.#res.writeStatus(statusText[status])
+    this.#res.writeHeader('x-request-id', block)
+  }
+
+  /** Offers bytes of an answer of known length. What isn't taken is kept. */
+  #offer(bytes: Uint8Array): boolean {
+    // The offset counts the body's bytes, so what is taken now is the difference.
+    const before = this.#res.getWriteOffset()
+    const [isTaken, isDone] = this.#res.tryEnd(bytes, this.#length)
+    if (isDone) {
+      this.#gone()
+      return true
+    }
+    if (isTaken) return true
+    this.#unsent.push(Uint8Array.from(bytes.subarray(this.#res.getWriteOffset() - before)))
+    this.#awaitDrain()
+    return false
+  }
+
+  #awaitDrain(): void {
+    this.#isBlocked = true
+    if (this.#listens) return
+    this.#listens = true
+    this.#res.onWritable(() => this.#writable())
+  }
+
+  #writable(): boolean {
+    try {
+      while (this.#unsent.length > 0) {
+        const bytes = this.#unsent.shift()!
+        const before = this.#res.getWriteOffset()
+        const [isTaken, isDone] = this.#res.tryEnd(bytes, this.#length)
+        if (isDone) {
+          this.#gone()
+          break
+        }
+        if (!isTaken) {
+          this.#unsent.unshift(bytes.subarray(this.#res.getWriteOffset() - before))
+          return true
+        }
+      }
+      this.#isBlocked = false
+      if (this.#isEnded && this.#isAlive) this.#host.linger(this, 0)
+      else this.events?.onDrain()
+    } catch (error) {
+      this.#broke(error)
+    }
+    return true
+  }
+
+  end(): void {
+    if (this.#state !== STARTED) return
+    this.#callerIsDone()
+    this.#end()
+  }
+
+  #end(): void {
+    corked = this
+    if (this.#isHead || isBodiless(this.#status)) {
+      this.#answerBodiless(this.#status, this.#headers, this.#length, this.#closes)
+    } else if (this.#length >= 0 && this.#given !== this.#length) this.cut() // must not pass for whole
+    else if (!this.#isStarted) {
+      // Nothing was written: an empty answer.
+      this.#state = AWAITING
+      this.whole(this.#status, this.#headers, none, this.#closes)
+    } else {
+      this.#isEnded = true
+      if (!this.#isStream) return // done as soon as the rest is taken
+      this.#res.cork(corkEnd)
+      if (this.#isAlive && !this.#isBlocked) this.#host.linger(this, this.#isReceived ? closeMs : discardMs)
+    }
+  }
+
+  finish(): void {
+    if (!this.#closes) {
+      this.#gone()
+      this.#res.end()
+    } else this.#res.writeHeader('\r\n0\r\nx-end', '\r\n')
+  }
+
+  #answerBodiless(status: number, headers: Uint8Array, length: number, closes: boolean): void {
+    const hasLength = length >= 0 && !isBodiless(status)
+    const block = latin1(headers) + (hasLength ? `content-length: ${length}\r\n` : '')
+    corked = this
+    corkedStatus = status
+    if (!closes) {
+      corkedChunk = Buffer.from(block.slice(blockNameLength, -2), 'latin1')
+      corkedClose = false
+    } else {
+      // With its line end the value completes the head; the connection is ours to close.
+      corkedChunk = Buffer.from(`${block.slice(blockNameLength)}${ownHeaders()}`, 'latin1')
+      corkedClose = true
+    }
+    this.#res.cork(corkRaw)
+    if (closes) this.#host.linger(this, this.#isReceived ? closeMs : discardMs)
+  }
+
+  /** A complete answer in one piece, while the body is still arriving. The line end after it is part of its body. */
+  #discardAfter(status: number, headers: Uint8Array, body: Uint8Array): void {
+    if (this.#isHead || isBodiless(status)) return this.#answerBodiless(status, headers, body.length, true)
+    const head = `${latin1(headers).slice(blockNameLength)}content-length: ${body.length + 2}\r\n${ownHeaders()}\r\n`
+    corkedStatus = status
+    corkedChunk = Buffer.concat([Buffer.from(head, 'latin1'), body])
+    corkedClose = true
+    this.#res.cork(corkRaw)
+    this.#host.linger(this, discardMs)
+  }
+
+  raw(status: number, block: Uint8Array): void {
+    this.#writeHead(status, block)
+    if (corkedClose) return
+    this.#gone()
+    this.#res.endWithoutBody()
+  }
+
+  abort(): void {
+    if (this.#state === OVER) return
+    this.#callerIsDone()
+    this.cut()
+  }
+
+  /** Ends a connection whose answer is out. */
+  cut(): void {
+    if (this.#isAlive) this.#res.close()
+  }
+
+  #callerIsDone(): void {
+    this.#state = OVER
+    this.events = null
+    this.#held = []
+    if (this.isPaused) {
+      this.isPaused = false
+      if (this.#isAlive) this.#res.resume()
+    }
+  }
+
+  /** The addon forgets the request with the call that follows. */
+  #gone(): void {
+    if (!this.#isAlive) return
+    this.#isAlive = false
+    this.#host.onGone(this)
+  }
+
+  #aborted(): void {
+    const { events } = this
+    this.events = null
+    this.#state = OVER
+    this.#gone()
+    try {
+      events?.onClosed()
+    } catch (error) {
+      this.#host.fault(error)
+    }
+  }
+
+  /** A listener threw: its exchange can't be trusted to answer. */
+  #broke(error: unknown): void {
+    this.events = null
+    this.#state = OVER
+    this.cut()
+    this.#host.fault(error)
+  }
+
+  breakOff(error: unknown): void {
+    this.#broke(error)
+  }
+}
+
+const deliverHeld = (exchange: UwsExchange): void => exchange.deliver()
+const pauseAgain = (exchange: UwsExchange): void => exchange.pauseAgain()
+
+/** A view of shared memory can't be decoded by a `TextDecoder`. */
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+
+/** What the addon would have added to an answer that it completes itself. */
+const ownHeaders = (): string => `date: ${new Date().toUTCString()}\r\nconnection: close\r\n`

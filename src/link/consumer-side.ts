@@ -1,0 +1,480 @@
+import type { Accept, ForwardedHeader, Incoming, IncomingListener } from '../core/incoming.ts'
+import { ringBell } from '../shared/doorbell.ts'
+import { Flag, frameHeader, Kind, type PairLayout, Stage, slotOf } from '../shared/layout.ts'
+import { RingReader, RingWriter } from '../shared/ring.ts'
+import { RequestMeta } from './request-meta.ts'
+
+/**
+ * The consumer's end of the rings (a worker's, or main's for the control routes): turns REQUEST frames into `Incoming`s
+ * and answers into frames. One file because frames, window and slots are one protocol; the other end is
+ * `acceptor-side.ts`, the frames are drawn in `shared/layout.ts`.
+ */
+
+/** Bytes of an answer the client may be behind before its upstream is paused. */
+const window = 256 << 10
+/** Largest piece of a body in one frame. */
+const maxChunk = 64 << 10
+/** Upload bytes after which the acceptor gets its credit back. */
+const ackEvery = 64 << 10
+
+export class ConsumerLink {
+  readonly #thread: number
+  readonly #roster: Int32Array
+  readonly #accept: Accept
+  readonly #pairs = new Map<number, Pair>()
+  #touched: Pair[] = []
+  #flushing = false
+  readonly #flush = (): void => this.flush()
+  /** Exchanges under way. */
+  inFlight = 0
+  /** Frames that named an exchange which has ended; harmless, counted. */
+  unknownFrames = 0
+  /** Times an answer had to wait for room in a ring. */
+  fullWaits = 0
+
+  readonly #onOwnBell: (() => void) | null
+
+  /** `onOwnBell`: in a thread that is both ends, what the acceptor's side does when its bell rings. */
+  constructor(thread: number, roster: Int32Array, accept: Accept, onOwnBell: (() => void) | null = null) {
+    this.#onOwnBell = onOwnBell
+    this.#thread = thread
+    this.#roster = roster
+    this.#accept = accept
+  }
+
+  addAcceptor(acceptor: number, buffer: SharedArrayBuffer, layout: PairLayout): void {
+    this.#pairs.set(acceptor, new Pair(this, acceptor, buffer, layout, this.#accept))
+  }
+
+  /** The acceptor ended: what it had under way is over. */
+  removeAcceptor(acceptor: number): void {
+    const pair = this.#pairs.get(acceptor)
+    if (pair === undefined) return
+    this.#pairs.delete(acceptor)
+    pair.dispose()
+  }
+
+  /** For the thread's doorbell: frames from `acceptor`, or room towards it. */
+  serve(acceptor: number): void {
+    const pair = this.#pairs.get(acceptor)
+    if (pair === undefined) return
+    pair.serve()
+    this.flush()
+  }
+
+  /** A pair has frames to show; they are shown together at the end of this turn of the loop. */
+  touch(pair: Pair): void {
+    if (pair.touched) return
+    pair.touched = true
+    this.#touched.push(pair)
+    if (!this.#flushing) {
+      this.#flushing = true
+      setImmediate(this.#flush)
+    }
+  }
+
+  flush(): void {
+    this.#flushing = false
+    if (this.#touched.length === 0) return
+    const pairs = this.#touched
+    this.#touched = []
+    for (const pair of pairs) {
+      pair.touched = false
+      if (pair.writer.publish()) this.ring(pair.acceptor)
+    }
+  }
+
+  ring(acceptor: number): void {
+    if (acceptor === this.#thread) this.#onOwnBell?.()
+    else ringBell(this.#roster, acceptor, this.#thread)
+  }
+}
+
+class Pair {
+  readonly link: ConsumerLink
+  readonly acceptor: number
+  readonly writer: RingWriter
+  readonly stages: Int32Array
+  readonly #reader: RingReader
+  readonly #accept: Accept
+  readonly #exchanges: (RingExchange | null)[]
+  /** Pieces of heads too long for one frame, by exchange id. */
+  readonly #parts = new Map<number, Buffer[]>()
+  /** Exchanges with something that did not fit into the ring, in order. */
+  readonly #blocked = new Set<RingExchange>()
+  touched = false
+
+  constructor(link: ConsumerLink, acceptor: number, buffer: SharedArrayBuffer, layout: PairLayout, accept: Accept) {
+    this.link = link
+    this.acceptor = acceptor
+    this.#accept = accept
+    this.#reader = new RingReader(buffer, layout.requests)
+    this.writer = new RingWriter(buffer, layout.responses)
+    this.stages = new Int32Array(buffer, layout.stages * 4, layout.slots)
+    this.#exchanges = new Array<RingExchange | null>(layout.slots).fill(null)
+  }
+
+  serve(): void {
+    const reader = this.#reader
+    while (reader.next()) {
+      switch (reader.kind) {
+        case Kind.request:
+          this.#request()
+          break
+        case Kind.requestPart: {
+          const parts = this.#parts.get(reader.id) ?? []
+          parts.push(Buffer.from(reader.bytes.subarray(reader.meta, reader.meta + reader.metaLength)))
+          this.#parts.set(reader.id, parts)
+          break
+        }
+        case Kind.body: {
+          const exchange = this.#find(reader.id)
+          if (exchange === null) break
+          const chunk = reader.bytes.subarray(reader.payload, reader.payload + reader.payloadLength)
+          exchange.takeBody(chunk, (reader.flags & Flag.last) !== 0)
+          break
+        }
+        case Kind.cancel:
+          this.#parts.delete(reader.id)
+          this.#find(reader.id)?.cancel()
+          break
+        case Kind.drained:
+          this.#find(reader.id)?.credit(reader.metaLength)
+          break
+      }
+    }
+    if (reader.release()) this.link.ring(this.acceptor)
+    if (this.#blocked.size > 0) this.#unblock()
+  }
+
+  #find(id: number): RingExchange | null {
+    const exchange = this.#exchanges[slotOf(id)] ?? null
+    if (exchange !== null && exchange.id === id) return exchange
+    this.link.unknownFrames++
+    return null
+  }
+
+  #request(): void {
+    const reader = this.#reader
+    const { id } = reader
+    const slot = slotOf(id)
+    this.stages[slot] = Stage.taken
+    let text: string
+    const parts = this.#parts.size > 0 ? this.#parts.get(id) : undefined
+    if (parts === undefined) {
+      text = reader.bytes.utf8Slice(reader.meta, reader.meta + reader.metaLength)
+    } else {
+      this.#parts.delete(id)
+      parts.push(reader.bytes.subarray(reader.meta, reader.meta + reader.metaLength))
+      text = Buffer.concat(parts).toString('utf8')
+    }
+    const exchange = new RingExchange(this, id, new RequestMeta(text))
+    this.#exchanges[slot] = exchange
+    this.link.inFlight++
+    const last = (reader.flags & Flag.last) !== 0
+    const { payload, payloadLength } = reader
+    exchange.listener = this.#accept(exchange)
+    if (payloadLength > 0 || last) exchange.takeBody(reader.bytes.subarray(payload, payload + payloadLength), last)
+  }
+
+  /** The exchange sent its last frame. */
+  forget(exchange: RingExchange): void {
+    this.#blocked.delete(exchange)
+    const slot = slotOf(exchange.id)
+    if (this.#exchanges[slot] === exchange) {
+      this.#exchanges[slot] = null
+      this.link.inFlight--
+    }
+  }
+
+  block(exchange: RingExchange): void {
+    this.link.fullWaits++
+    this.#blocked.add(exchange)
+  }
+
+  #unblock(): void {
+    for (const exchange of [...this.#blocked]) {
+      this.#blocked.delete(exchange)
+      if (!exchange.flushPending()) {
+        this.#blocked.add(exchange)
+        return
+      }
+    }
+  }
+
+  dispose(): void {
+    for (const exchange of this.#exchanges) exchange?.dispose()
+    this.#blocked.clear()
+    this.#parts.clear()
+  }
+}
+
+/** Nothing answered yet, head sent, last frame sent (or waiting for room). */
+const open = 0
+const started = 1
+const over = 2
+
+class RingExchange implements Incoming {
+  readonly id: number
+  readonly #pair: Pair
+  readonly #meta: RequestMeta
+  listener!: IncomingListener
+  #state = open
+  /** Bytes of the answer the client has not yet taken. */
+  #behind = 0
+  /** The pipeline was told to hold back. */
+  #held = false
+  /** What did not fit into the ring. `null` in the list stands for the end. */
+  #pending: (Uint8Array | null)[] | null = null
+  #pendingHead: Buffer | null = null
+  #aborting = false
+  #events = false
+  /** Upload bytes taken and not yet acknowledged. */
+  #unacked = 0
+
+  constructor(pair: Pair, id: number, meta: RequestMeta) {
+    this.#pair = pair
+    this.id = id
+    this.#meta = meta
+  }
+
+  get method(): string {
+    return this.#meta.method
+  }
+  get target(): string {
+    return this.#meta.target
+  }
+  get remote(): string {
+    return this.#meta.remote
+  }
+  get bodyLength(): number {
+    return this.#meta.bodyLength
+  }
+  get acceptedAtMs(): number {
+    return this.#meta.acceptedAtMs
+  }
+  header(name: ForwardedHeader): string {
+    return this.#meta.header(name)
+  }
+
+  // From the acceptor.
+
+  takeBody(chunk: Uint8Array, last: boolean): void {
+    if (this.#state === over) return
+    if (!last) {
+      this.#unacked += chunk.length
+      if (this.#unacked >= ackEvery) this.#ack()
+    }
+    this.listener.onBody(chunk, last)
+  }
+
+  #ack(): void {
+    if (this.#frame(Kind.ack, 0, 0, this.#unacked, true)) this.#unacked = 0
+  }
+
+  credit(bytes: number): void {
+    this.#behind -= bytes
+    if (this.#held && this.#behind < window / 2 && this.#pending === null) {
+      this.#held = false
+      this.listener.onDrain()
+    }
+  }
+
+  cancel(): void {
+    if (this.#state === over) return
+    this.#finish(Kind.abort)
+    this.listener.onCancel()
+  }
+
+  /** The acceptor itself is gone. */
+  dispose(): void {
+    const wasOver = this.#state === over
+    this.#state = over
+    this.#pair.forget(this)
+    if (!wasOver) this.listener.onCancel()
+  }
+
+  // To the acceptor.
+
+  sent(): void {
+    this.#setStage(Stage.sent)
+  }
+
+  whole(status: number, headers: string, body: Uint8Array | string): void {
+    if (this.#state !== open) return
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    const meta = 4 + headers.length
+    const { writer } = this.#pair
+    if (frameHeader + meta + bytes.length <= Math.min(writer.maxFrame, maxChunk)) {
+      const at = writer.reserve(this.id, Kind.head, Flag.last, status, meta, bytes.length)
+      if (at >= 0) {
+        writer.setWord(at, bytes.length)
+        writer.bytes.latin1Write(headers, at + 4)
+        writer.bytes.set(bytes, at + meta)
+        writer.commit()
+        this.#over()
+        return
+      }
+    }
+    this.head(status, headers, bytes.length, false)
+    this.write(bytes)
+    this.end()
+  }
+
+  head(status: number, headers: string, length: number, events: boolean): void {
+    if (this.#state !== open) return
+    this.#state = started
+    this.#setStage(events ? Stage.streaming : Stage.answering)
+    this.#events = events
+    if (!this.#head(status, headers, length)) {
+      // A head that waits is kept as the frame it will be: meta bytes behind the status.
+      const meta = Buffer.alloc(6 + headers.length)
+      meta.writeUInt16LE(status, 0)
+      meta.writeUInt32LE(length < 0 ? 0xffffffff : length, 2)
+      meta.latin1Write(headers, 6)
+      this.#pendingHead = meta
+      this.#pending = []
+      this.#block()
+    }
+  }
+
+  #head(status: number, headers: string, length: number): boolean {
+    const { writer } = this.#pair
+    const at = writer.reserve(this.id, Kind.head, this.#events ? Flag.events : 0, status, 4 + headers.length, 0)
+    if (at < 0) return false
+    writer.setWord(at, length < 0 ? 0xffffffff : length)
+    writer.bytes.latin1Write(headers, at + 4)
+    writer.commit()
+    this.#pair.link.touch(this.#pair)
+    return true
+  }
+
+  write(chunk: Uint8Array | string): boolean {
+    if (this.#state !== started) return false
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    this.#behind += bytes.length
+    if (this.#pending !== null) this.#pending.push(Buffer.from(bytes))
+    else {
+      const written = this.#chunks(bytes)
+      if (written < bytes.length) {
+        this.#pending = [Buffer.from(bytes.subarray(written))]
+        this.#block()
+      }
+    }
+    if (this.#pending === null && this.#behind < window) return true
+    this.#held = true
+    return false
+  }
+
+  /** Writes as much as fits; returns how many bytes that was. */
+  #chunks(bytes: Uint8Array): number {
+    const { writer } = this.#pair
+    const most = Math.min(maxChunk, writer.maxFrame - frameHeader)
+    let done = 0
+    while (done < bytes.length) {
+      const size = Math.min(most, bytes.length - done)
+      const at = writer.reserve(this.id, Kind.chunk, 0, 0, 0, size)
+      if (at < 0) break
+      writer.bytes.set(size === bytes.length ? bytes : bytes.subarray(done, done + size), at)
+      writer.commit()
+      done += size
+    }
+    this.#pair.link.touch(this.#pair)
+    return done
+  }
+
+  end(): void {
+    if (this.#state !== started) return
+    if (this.#pending !== null) {
+      this.#pending.push(null)
+      return
+    }
+    this.#finish(Kind.end)
+  }
+
+  abort(): void {
+    if (this.#state === over) return
+    this.#finish(Kind.abort)
+  }
+
+  /** Sends the last frame. It may use the ring's reserve; if even that is full, it waits its turn. */
+  #finish(kind: typeof Kind.end | typeof Kind.abort): void {
+    if (this.#frame(kind, 0, 0, 0, true)) {
+      this.#over()
+      return
+    }
+    this.#state = over
+    this.#aborting = kind === Kind.abort
+    this.#pendingHead = null
+    this.#pending = [null]
+    this.#block()
+  }
+
+  #frame(kind: number, flags: number, code: number, number: number, urgent: boolean): boolean {
+    const { writer } = this.#pair
+    const at = writer.reserve(this.id, kind, flags, code, 0, 0, urgent)
+    if (at < 0) return false
+    // A credit's number stands in the meta length; it has no bytes.
+    writer.setWord(at - 4, number)
+    writer.commit()
+    this.#pair.link.touch(this.#pair)
+    return true
+  }
+
+  #block(): void {
+    const pair = this.#pair
+    pair.block(this)
+    // What was committed must be seen, or no room ever comes.
+    pair.link.touch(pair)
+    if (!pair.writer.wantSpace()) setImmediate(() => pair.serve())
+  }
+
+  /** Room may have come. Returns false when there is still not enough. */
+  flushPending(): boolean {
+    const pending = this.#pending
+    if (pending === null) return true
+    if (this.#pendingHead !== null) {
+      const meta = this.#pendingHead
+      if (!this.#head(meta.readUInt16LE(0), meta.latin1Slice(6), meta.readUInt32LE(2) === 0xffffffff ? -1 : meta.readUInt32LE(2))) return this.#still()
+      this.#pendingHead = null
+    }
+    while (pending.length > 0) {
+      const bytes = pending[0]!
+      if (bytes === null) {
+        if (!this.#frame(this.#aborting ? Kind.abort : Kind.end, 0, 0, 0, true)) return this.#still()
+        this.#over()
+        return true
+      }
+      const written = this.#chunks(bytes)
+      if (written < bytes.length) {
+        pending[0] = bytes.subarray(written)
+        return this.#still()
+      }
+      pending.shift()
+    }
+    this.#pending = null
+    if (this.#held && this.#behind < window / 2) {
+      this.#held = false
+      this.listener.onDrain()
+    }
+    return true
+  }
+
+  #still(): false {
+    const pair = this.#pair
+    pair.link.touch(pair)
+    if (!pair.writer.wantSpace()) setImmediate(() => pair.serve())
+    return false
+  }
+
+  #over(): void {
+    this.#state = over
+    this.#pending = null
+    this.#pair.forget(this)
+    this.#pair.link.touch(this.#pair)
+  }
+
+  #setStage(stage: number): void {
+    this.#pair.stages[slotOf(this.id)] = stage
+  }
+}

@@ -1,0 +1,152 @@
+import { failureAnswer, headerBlock } from '../core/answer.ts'
+import { noUsage, type Usage } from '../core/chat.ts'
+import { Failure } from '../core/failures.ts'
+import type { Incoming } from '../core/incoming.ts'
+import type { KeyData } from '../core/snapshot.ts'
+import type { Surface } from '../core/surface.ts'
+import { adoptTrace, type TraceContext } from '../core/trace.ts'
+import type { CompiledTarget, Snapshot } from './compile.ts'
+
+/** The state of one request, from accept to record. */
+export class Exchange {
+  readonly incoming: Incoming
+  readonly snapshot: Snapshot
+  readonly trace: TraceContext
+  readonly startedAt = performance.now()
+  readonly #onFinish: (exchange: Exchange) => void
+
+  /** Target up to the query. */
+  readonly path: string
+  remote = ''
+  key: KeyData | null = null
+  surface: Surface | null = null
+  /** Part of every answer's header block: CORS. */
+  extraHeaders = ''
+
+  /** Asked for, aliases resolved. */
+  model = ''
+  stream = false
+  target: CompiledTarget | null = null
+  attempts = 0
+  /** Spent inside upstream calls that have ended; `callStartedAt` ≥ 0 while one is open. */
+  upstreamMs = 0
+  callStartedAt = -1
+  upstreamStatus = 0
+  usage: Usage = noUsage
+
+  status = 0
+  failure: Failure | null = null
+  firstByteAt = -1
+  requestBytes = 0
+  responseBytes = 0
+  /** The first byte of an answer is out: no other answer is possible any more. */
+  committed = false
+  over = false
+
+  constructor(incoming: Incoming, snapshot: Snapshot, onFinish: (exchange: Exchange) => void) {
+    this.incoming = incoming
+    this.snapshot = snapshot
+    this.#onFinish = onFinish
+    this.trace = adoptTrace(incoming.header('traceparent'), incoming.header('x-request-id'))
+    const { target } = incoming
+    const query = target.indexOf('?')
+    this.path = query < 0 ? target : target.slice(0, query)
+  }
+
+  get id(): string {
+    return this.trace.traceId
+  }
+
+  beginCall(): void {
+    this.callStartedAt = performance.now()
+  }
+
+  endCall(): void {
+    if (this.callStartedAt < 0) return
+    this.upstreamMs += performance.now() - this.callStartedAt
+    this.callStartedAt = -1
+  }
+
+  /** Header block of an answer; `rest` ends with CRLF or is empty. */
+  headers(rest: string): string {
+    let own = this.extraHeaders
+    if (this.target !== null) own += this.target.answerHeaders
+    if (this.attempts > 0) {
+      const now = performance.now()
+      const upstream = this.upstreamMs + (this.callStartedAt < 0 ? 0 : now - this.callStartedAt)
+      own += `x-gateway-overhead-ms: ${Math.max(0, now - this.startedAt - upstream).toFixed(3)}\r\n`
+    }
+    return headerBlock(this.id, own + rest)
+  }
+
+  /** A complete answer. */
+  answer(status: number, rest: string, body: Uint8Array | string): void {
+    if (this.over || this.committed) return
+    this.committed = true
+    this.status = status
+    this.responseBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+    this.firstByteAt = performance.now()
+    this.incoming.whole(status, this.headers(rest), body)
+    this.finish()
+  }
+
+  /** Starts an answer that goes on with `write`. */
+  begin(status: number, rest: string, length: number, events: boolean): void {
+    if (this.over || this.committed) return
+    this.committed = true
+    this.status = status
+    this.firstByteAt = performance.now()
+    this.incoming.head(status, this.headers(rest), length, events)
+  }
+
+  write(chunk: Uint8Array | string): boolean {
+    this.responseBytes += chunk.length
+    return this.incoming.write(chunk)
+  }
+
+  end(): void {
+    if (this.over) return
+    this.incoming.end()
+    this.finish()
+  }
+
+  /** Ends the exchange with a failure, in the form that is still possible. */
+  fail(failure: Failure): void {
+    if (this.over) return
+    this.failure = failure
+    if (!this.committed) {
+      const answer = failureAnswer(failure, this.id, this.#failureHeaders())
+      this.committed = true
+      this.status = answer.status
+      this.responseBytes = answer.body.length
+      this.incoming.whole(answer.status, answer.headers, answer.body)
+    } else if (this.stream) {
+      // The contract of streams: one error event, no [DONE].
+      const type = failure.kind === 'stream_timeout' ? 'timeout_error' : 'stream_error'
+      const code = failure.kind === 'stream_timeout' ? 'stream_timeout' : 'stream_error'
+      this.incoming.write(`data: ${JSON.stringify({ error: { message: failure.message, type, param: null, code } })}\n\n`)
+      this.incoming.end()
+    } else this.incoming.abort()
+    this.finish()
+  }
+
+  #failureHeaders(): string {
+    return this.target === null ? this.extraHeaders : this.extraHeaders + this.target.answerHeaders
+  }
+
+  /** Exactly once, whatever happened. */
+  finish(): void {
+    if (this.over) return
+    this.over = true
+    this.endCall()
+    this.#onFinish(this)
+  }
+
+  /** The client is gone; whoever works for it was told. */
+  cancel(): void {
+    if (this.over) return
+    this.failure ??= new Failure('client_canceled')
+    if (this.status === 0) this.status = 499
+    this.finish()
+  }
+}

@@ -1,0 +1,131 @@
+import { jsonType } from '../core/answer.ts'
+import { Failure } from '../core/failures.ts'
+import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
+import type { SnapshotData } from '../core/snapshot.ts'
+import type { PlannedRoute, Surface } from '../core/surface.ts'
+import type { ThreadMetrics } from '../shared/metric-rows.ts'
+import { type TokenBuckets, tokenBuckets } from '../shared/token-buckets.ts'
+import { admit, type Route, type RouteTable, routeTable } from './admit.ts'
+import { Walk } from './attempt.ts'
+import { compileSnapshot, type Registries, type Snapshot } from './compile.ts'
+import { Exchange } from './exchange.ts'
+import { modelsAnswer } from './models.ts'
+import { finishRecord, type RecordSink } from './record.ts'
+
+/**
+ * The life of a request, the same for every surface:
+ *
+ *   admit (head) → body → read → order targets → walk them: attempt, retry, fallback → reply → record
+ */
+export interface PipelineParts extends Registries {
+  readonly planned: readonly PlannedRoute[]
+  readonly metrics: ThreadMetrics
+  readonly buckets: SharedArrayBuffer
+  readonly records: RecordSink
+}
+
+export class Pipeline {
+  readonly #parts: PipelineParts
+  readonly #routes: RouteTable
+  #snapshot: Snapshot
+  #buckets: TokenBuckets | null = null
+
+  constructor(parts: PipelineParts, data: SnapshotData) {
+    this.#parts = parts
+    this.#routes = routeTable(parts.surfaces, parts.planned)
+    this.#snapshot = this.#compile(data)
+  }
+
+  /** A reload: requests that are under way keep the snapshot they began with. */
+  swap(data: SnapshotData): void {
+    this.#snapshot = this.#compile(data)
+  }
+
+  #compile(data: SnapshotData): Snapshot {
+    const { requestsPerSecond, burst } = data.rateLimit
+    this.#buckets = requestsPerSecond > 0 ? tokenBuckets(this.#parts.buckets, requestsPerSecond, burst) : null
+    return compileSnapshot(data, this.#parts)
+  }
+
+  readonly accept: Accept = incoming => {
+    const exchange = new Exchange(incoming, this.#snapshot, this.#record)
+    const route = admit(exchange, { routes: this.#routes, buckets: this.#buckets, metrics: this.#parts.metrics })
+    if (route instanceof Failure) exchange.fail(route)
+    return new Listener(this, exchange, route)
+  }
+
+  /** The body is complete. Returns who works on the request from here on, or null when it is answered. */
+  run(exchange: Exchange, route: Route, body: Uint8Array): Walk | null {
+    switch (route.kind) {
+      case 'preflight':
+        exchange.answer(204, '', '')
+        return null
+      case 'models':
+      case 'model':
+        modelsAnswer(exchange, route.kind === 'model' ? route.id : null, jsonType)
+        return null
+      case 'surface':
+        return this.#call(exchange, route.surface, body)
+    }
+  }
+
+  #call(exchange: Exchange, surface: Surface, body: Uint8Array): Walk | null {
+    const { snapshot } = exchange
+    exchange.surface = surface
+    const call = surface.read(body)
+    if (call instanceof Failure) return exchange.fail(call) ?? null
+    exchange.stream = call.stream
+    exchange.model = Object.hasOwn(snapshot.data.aliases, call.model) ? snapshot.data.aliases[call.model]! : call.model
+    const targets = snapshot.eligible(surface, exchange.model)
+    if (targets.length === 0) return exchange.fail(new Failure('model_not_found')) ?? null
+    const walk = new Walk(exchange, call, targets, body, this.#parts.metrics)
+    walk.start()
+    return walk
+  }
+
+  readonly #record = (exchange: Exchange): void => finishRecord(exchange, this.#parts.metrics, this.#parts.records)
+}
+
+/** Collects the body and passes on what the client does. */
+class Listener implements IncomingListener {
+  readonly #pipeline: Pipeline
+  readonly #exchange: Exchange
+  readonly #route: Route | Failure
+  #held: Buffer[] | null = null
+  #walk: Walk | null = null
+
+  constructor(pipeline: Pipeline, exchange: Exchange, route: Route | Failure) {
+    this.#pipeline = pipeline
+    this.#exchange = exchange
+    this.#route = route
+  }
+
+  onBody(chunk: Uint8Array, last: boolean): void {
+    const exchange = this.#exchange
+    if (exchange.over || this.#route instanceof Failure) return
+    exchange.requestBytes += chunk.length
+    if (!last) {
+      this.#held ??= []
+      this.#held.push(Buffer.from(chunk))
+      return
+    }
+    let body = chunk
+    if (this.#held !== null) {
+      body = Buffer.concat([...this.#held, chunk])
+      this.#held = null
+    }
+    this.#walk = this.#pipeline.run(exchange, this.#route, body)
+  }
+
+  onDrain(): void {
+    this.#walk?.resume()
+  }
+
+  onCancel(): void {
+    this.#walk?.cancel()
+    this.#held = null
+    this.#exchange.cancel()
+  }
+}
+
+export type { Incoming }

@@ -1,0 +1,28 @@
+import type { Failure } from '../core/failures.ts'
+
+/**
+ * Reads one upstream answer and gives it to the client: relayed or translated, whole or streamed. A reply that has not
+ * committed may fail and leave the exchange to another attempt.
+ */
+export interface Reply {
+  /** Valid only during the call. Returns a failure to end the upstream call with. */
+  data(chunk: Uint8Array): Failure | null
+  /** The upstream's answer is complete. Null: the client's is too. */
+  end(): Failure | null
+  /** In place of `data` and `end`, for an answer that came complete. Valid only during the call. */
+  whole?(body: Uint8Array): Failure | null
+}
+
+/** What a reply may ask of the call it reads from. */
+export interface Flow {
+  /** The client is behind: stop reading until it caught up. */
+  hold(): void
+}
+
+/** What of an upstream's head goes on to the client, taken while it is valid. */
+export interface AnswerHead {
+  /** Content type and forwarded headers, as a block. */
+  readonly headers: string
+  /** -1 = unknown. */
+  readonly contentLength: number
+}

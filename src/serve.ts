@@ -1,0 +1,378 @@
+import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { demo, providers } from '../providers/index.ts'
+import { banner } from './cli/banner.ts'
+import { maxSeries } from './config/allocation.ts'
+import { type Environment, readEnvironment } from './config/env.ts'
+import { formatProblems } from './config/problems.ts'
+import { fatal } from './control/fatal.ts'
+import { health, readiness } from './control/probes.ts'
+import { Reloader } from './control/reload.ts'
+import { controlAccept } from './control/routes.ts'
+import { isRefused, readSettings, type Settings, type SettingsSource } from './control/settings.ts'
+import { Supervisor } from './control/supervisor.ts'
+import type { Accept } from './core/incoming.ts'
+import { createRedactor } from './core/redact.ts'
+import { version } from './core/version.ts'
+import { claimPort } from './downstream/claim-port.ts'
+import { headLimitVariable, uwsAvailable } from './downstream/create-engine.ts'
+import { connectionCap, readFileLimit } from './downstream/peer-limits.ts'
+import type { AcceptorLimits } from './link/acceptor-side.ts'
+import { ConsumerLink } from './link/consumer-side.ts'
+import { Doorbell } from './shared/doorbell.ts'
+import { startHeartbeat } from './shared/heartbeat.ts'
+import { roster } from './shared/layout.ts'
+import { createMetricMemory, threadMetrics } from './shared/metric-rows.ts'
+import { tokenBucketBytes } from './shared/token-buckets.ts'
+import { createLog, type MainLog } from './telemetry/log.ts'
+import { createMetrics } from './telemetry/metrics.ts'
+import { decodeRecord } from './telemetry/record-codec.ts'
+
+/** The composition root: reads the config, starts the threads, hands each its parts. Returns the exit code. */
+export interface ServeOptions {
+  /** The bundles of the other threads. */
+  readonly entries: ThreadEntries
+  /** In place of GATEWAY_CONFIG. */
+  readonly configFile?: string
+  /** In place of PORT. */
+  readonly port?: number
+}
+
+const bucketSlots = 1 << 17
+/** Rows beyond the threads that are wanted, for those that are on their way out. */
+const spareRows = 24
+const flushMs = 500
+
+export interface ThreadEntries {
+  readonly acceptor: URL
+  readonly worker: URL
+  readonly configLoader: URL
+}
+
+export async function serve(options: ServeOptions): Promise<number> {
+  const startedAtMs = Date.now()
+  const environment = readEnvironment()
+  if (!environment.ok) return refuse(formatProblems('environment', environment.problems))
+  const withMasterKey = chooseMasterKey(environment.env)
+  if (typeof withMasterKey === 'string') return refuse(withMasterKey)
+  const { env, generatedKey } = withMasterKey
+
+  const source: SettingsSource = {
+    file: options.configFile ?? env.configFile,
+    env: options.port === undefined ? env : { ...env, port: options.port },
+    providers,
+    fallbackProvider: demo,
+    loader: options.entries.configLoader,
+    cores: availableParallelism(),
+    startedUnixMs: startedAtMs,
+    recordRequests: env.logLevel === 'debug' || env.logLevel === 'info',
+  }
+  const settings = await readSettings(source, 1)
+  if (isRefused(settings)) return refuse(settings.text)
+
+  const gateway = new Gateway(source, settings, options.entries, startedAtMs)
+  return gateway.run([...environment.warnings, ...settings.warnings], generatedKey)
+}
+
+function refuse(text: string): number {
+  process.stderr.write(`ferrite: cannot start\n${text}\n`)
+  return 1
+}
+
+/** Without one the gateway makes one for this run; production wants one that is known. */
+function chooseMasterKey(env: Environment): { env: Environment; generatedKey: string } | string {
+  if (env.masterKey !== '' || env.allowUnauthenticated) return { env, generatedKey: '' }
+  if (env.production) return 'environment: MASTER_KEY: must be set when GATEWAY_ENV=production'
+  const generatedKey = `fgw_${randomBytes(16).toString('hex')}`
+  return { env: { ...env, masterKey: generatedKey }, generatedKey }
+}
+
+class Gateway {
+  readonly #source: SettingsSource
+  readonly #entries: ThreadEntries
+  readonly #startedAtMs: number
+  readonly #settings: Settings
+  readonly #memory
+  readonly #words: Int32Array
+  #log!: MainLog
+  #supervisor!: Supervisor
+  #reloader!: Reloader
+  #engine: 'uws' | 'node' = 'node'
+  #redact: (text: string) => string
+  #accept: Accept | null = null
+  #acceptFor: Settings | null = null
+  #draining = false
+
+  constructor(source: SettingsSource, settings: Settings, entries: ThreadEntries, startedAtMs: number) {
+    this.#entries = entries
+    this.#source = source
+    this.#settings = settings
+    this.#startedAtMs = startedAtMs
+    this.#redact = createRedactor({ secrets: settings.snapshot.secrets })
+    const { acceptors, workers } = settings.runtime
+    this.#memory = {
+      roster: new SharedArrayBuffer(roster.bytes),
+      metrics: createMetricMemory({ threads: 1 + acceptors + workers + spareRows, series: maxSeries }),
+      buckets: new SharedArrayBuffer(tokenBucketBytes(bucketSlots)),
+    }
+    this.#words = new Int32Array(this.#memory.roster)
+  }
+
+  async run(warnings: Settings['warnings'], generatedKey: string): Promise<number> {
+    const { env } = this.#source
+    const { server, runtime, snapshot } = this.#settings
+    this.#log = await createLog({ level: env.logLevel, format: env.logFormat, redact: text => this.#redact(text) })
+    for (const { path, message, hint } of warnings) this.#log.warn('config', { path, warning: message, hint })
+
+    process.env[headLimitVariable] = String(server.maxHeadBytes)
+    const engine = this.#chooseEngine()
+    if (engine.refused !== '') return refuse(`server.engine: ${engine.refused}`)
+    this.#engine = engine.name
+    const acceptors = engine.name === 'uws' || canSharePorts ? runtime.acceptors : 1
+    if (acceptors < runtime.acceptors) this.#log.info('one acceptor: this engine cannot share a port on this version of Node')
+
+    let port: number
+    try {
+      port = await claimPort(server.host, server.port)
+    } catch (error) {
+      return refuse(listenProblem(error as NodeJS.ErrnoException, server.host, server.port))
+    }
+
+    const control = new ConsumerLink(0, this.#words, incoming => this.#controlAccept(incoming))
+    const bell = new Doorbell(this.#words, 0, acceptor => control.serve(acceptor))
+    bell.open()
+    const heartbeat = startHeartbeat(this.#words, 0, () => control.inFlight)
+    const upstreamShare = Math.max(64, runtime.workers * 256)
+    const cap = server.maxConnections > 0 ? server.maxConnections : connectionCap(readFileLimit(), upstreamShare)
+
+    this.#supervisor = new Supervisor(
+      {
+        ...runtime,
+        acceptors,
+        entries: this.#entries,
+        memory: this.#memory,
+        engine: engine.name,
+        listen: {
+          host: server.host,
+          port,
+          sharedPort: acceptors > 1,
+          maxHeadBytes: server.maxHeadBytes,
+          maxConnections: Math.max(1, Math.floor(cap / acceptors)),
+          headTimeoutMs: server.headTimeoutMs,
+          keepAliveTimeoutMs: server.keepAliveTimeoutMs,
+          tls: server.tls,
+        },
+        logLevel: env.logLevel,
+        userAgent: `ferrite/${version}`,
+        log: this.#log,
+        control: {
+          addAcceptor: (thread, message) => control.addAcceptor(thread, message.buffer, message.layout),
+          removeAcceptor: thread => control.removeAcceptor(thread),
+        },
+        onRecord: (bytes, offset, length) => {
+          const record = decodeRecord(bytes, offset, length)
+          if (record !== null) this.#log.request(record)
+        },
+        onThreadGone: () => {},
+      },
+      snapshot,
+      limitsOf(this.#settings),
+    )
+    this.#reloader = new Reloader(
+      {
+        source: this.#source,
+        log: this.#log,
+        apply: settings => this.#apply(settings),
+        onTlsChange: () => void this.#supervisor.rollAcceptors(),
+      },
+      this.#settings,
+    )
+    this.#metrics = createMetrics({ memory: this.#memory.metrics, seriesLabels: () => this.#seriesLabels(), processInfo: () => this.#processInfo() })
+
+    const stopped = this.#untilStopped()
+    try {
+      await this.#supervisor.start()
+    } catch (error) {
+      await this.#supervisor.close()
+      return refuse(error instanceof Error ? error.message : String(error))
+    }
+    process.stderr.write(this.#banner(port, acceptors, engine.note, generatedKey))
+    this.#log.info('ready', {
+      version,
+      port,
+      engine: engine.name,
+      acceptors,
+      workers: runtime.workers,
+      strategy: snapshot.strategy.mode,
+      targets: snapshot.targets.map(({ key }) => key),
+      start_ms: Date.now() - this.#startedAtMs,
+    })
+
+    await stopped
+    const clean = await this.#shutdown()
+    heartbeat.stop()
+    bell.close()
+    this.#reloader.close()
+    await this.#log.flush(flushMs)
+    // A normal exit with an acceptor still open would abort.
+    return clean ? 0 : fatal('an acceptor did not close')
+  }
+
+  // Config.
+
+  #apply(settings: Settings): void {
+    this.#redact = createRedactor({ secrets: settings.snapshot.secrets })
+    this.#supervisor.reload(settings.snapshot, limitsOf(settings))
+  }
+
+  #chooseEngine(): { name: 'uws' | 'node'; note: string; refused: string } {
+    const wanted = this.#settings.server.engine
+    if (wanted === 'node') return { name: 'node', note: '', refused: '' }
+    const { available, reason } = uwsAvailable()
+    if (available) return { name: 'uws', note: '', refused: '' }
+    if (wanted === 'uws') return { name: 'node', note: '', refused: `uws is not available: ${reason}` }
+    return { name: 'node', note: `uWebSockets.js: ${reason}; it would save CPU`, refused: '' }
+  }
+
+  // Control routes.
+
+  #controlAccept(incoming: Parameters<Accept>[0]): ReturnType<Accept> {
+    const { current } = this.#reloader
+    if (this.#accept === null || this.#acceptFor !== current) {
+      this.#acceptFor = current
+      this.#accept = controlAccept(current.snapshot, {
+        routes: [
+          { path: '/health', access: 'none', handle: () => health(this.#state()) },
+          { path: '/readyz', access: 'none', handle: () => readiness(this.#state()) },
+          { path: '/metrics', access: 'read', handle: () => this.#scrape() },
+        ],
+        metrics: threadMetrics(this.#memory.metrics, 0),
+        buckets: this.#memory.buckets,
+        onError: (error, path) => this.#log.error('control route failed', { path, error: String(error) }),
+      })
+    }
+    return this.#accept(incoming)
+  }
+
+  #state() {
+    const { current, state } = this.#reloader
+    return {
+      snapshot: current.snapshot,
+      version,
+      engine: this.#engine,
+      startedAtMs: this.#startedAtMs,
+      draining: this.#draining,
+      crashLooping: this.#supervisor.isCrashLooping,
+      workers: this.#supervisor.workersByState(),
+      acceptors: this.#supervisor.threads().filter(({ name, state }) => name.startsWith('acceptor') && state === 'live').length,
+      config: state,
+      modelsOf: (id: string) => providers.find(provider => provider.id === id)?.models ?? [],
+    }
+  }
+
+  #metrics: ReturnType<typeof createMetrics> | null = null
+
+  async #scrape() {
+    const { contentType, body } = await this.#metrics!.render()
+    return { status: 200, contentType, body }
+  }
+
+  #seriesLabels() {
+    const labels: { provider: string; model: string }[] = []
+    for (const [key, row] of Object.entries(this.#reloader.current.snapshot.series)) {
+      const at = key.indexOf('\0')
+      labels[row] = { provider: key.slice(0, at), model: key.slice(at + 1) }
+    }
+    return labels
+  }
+
+  #processInfo() {
+    const threads = this.#supervisor.threads()
+    return {
+      version,
+      engine: this.#engine,
+      workers: this.#supervisor.workersByState(),
+      workerRestarts: this.#supervisor.restarts,
+      logRecordsDropped: this.#log.dropped,
+      threads: threads.map(({ name, heapMb, externalMb, lagMs }) => ({
+        name,
+        heapUsedBytes: heapMb << 20,
+        arrayBuffersBytes: externalMb << 20,
+        eventLoopLagMs: lagMs,
+      })),
+    }
+  }
+
+  #banner(port: number, acceptors: number, engineNote: string, generatedKey: string): string {
+    const { snapshot, runtime, server } = this.#settings
+    const host = ['0.0.0.0', '::', ''].includes(server.host) ? 'localhost' : server.host.includes(':') ? `[${server.host}]` : server.host
+    const first = snapshot.targets[0]!
+    const known = providers.find(({ id }) => id === first.provider)?.models ?? []
+    return banner({
+      version,
+      url: `${server.tls === null ? 'http' : 'https'}://${host}:${port}`,
+      engine: this.#engine,
+      engineNote,
+      acceptors,
+      workers: runtime.workers,
+      strategy: snapshot.strategy.mode,
+      targets: snapshot.targets.map(({ key }) => key),
+      isDemo: first.provider === demo.id,
+      config: this.#source.file,
+      generatedKey,
+      open: snapshot.auth.allowUnauthenticated,
+      model: first.models[0] ?? known[0] ?? 'gpt-4o-mini',
+    })
+  }
+
+  // The end.
+
+  #untilStopped(): Promise<void> {
+    return new Promise(resolve => {
+      const onSignal = (signal: NodeJS.Signals): void => {
+        if (this.#draining) fatal(`second signal (${signal}): not waiting any longer`)
+        this.#draining = true
+        this.#log.info('shutting down', { signal })
+        resolve()
+      }
+      process.on('SIGTERM', onSignal)
+      process.on('SIGINT', onSignal)
+      process.on('SIGHUP', () => void this.#reloader.reload('SIGHUP'))
+      process.on('uncaughtException', error => fatal(`main: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`))
+    })
+  }
+
+  async #shutdown(): Promise<boolean> {
+    const { preStopDelayMs, shutdownGraceMs } = this.#reloader.current.server
+    if (preStopDelayMs > 0) await new Promise(resolve => setTimeout(resolve, preStopDelayMs))
+    await this.#supervisor.drain(shutdownGraceMs)
+    const clean = await this.#supervisor.close()
+    this.#log.info('stopped', { uptime_s: Math.round((Date.now() - this.#startedAtMs) / 1000) })
+    return clean
+  }
+}
+
+/** `reusePort` came with 22.12 and 23.1. */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+const canSharePorts = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
+
+const limitsOf = ({ server, snapshot }: Settings): AcceptorLimits => ({
+  maxRequestBytes: snapshot.maxRequestBytes,
+  bodyTimeoutMs: server.bodyTimeoutMs,
+  writeStallTimeoutMs: server.writeStallTimeoutMs,
+})
+
+function listenProblem(error: NodeJS.ErrnoException, host: string, port: number): string {
+  const where = `server.port: port ${port}`
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `${where} is in use; stop what listens there, or set PORT to another`
+    case 'EACCES':
+      return `${where} needs more rights than this user has; use one above 1023`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `server.host: ${host} is not an address of this machine`
+    default:
+      return `${where}: ${error.message}`
+  }
+}

@@ -1,0 +1,47 @@
+/** The text format of Prometheus. https://prometheus.io/docs/instrumenting/exposition_formats/ */
+export const expositionType = 'text/plain; version=0.0.4; charset=utf-8'
+
+export interface Family {
+  readonly name: string
+  readonly help: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly samples: readonly Sample[]
+}
+
+export interface Sample {
+  readonly labels: Labels
+  readonly value: number
+  /** `_bucket`, `_sum` and `_count` of a histogram. */
+  readonly suffix?: string
+}
+
+export type Labels = Readonly<Record<string, string>>
+
+export function renderFamilies(families: readonly Family[]): string {
+  let text = ''
+  for (const { name, help, type, samples } of families) {
+    text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`
+    for (const { labels, value, suffix = '' } of samples) text += `${name}${suffix}${renderLabels(labels)} ${value}\n`
+  }
+  return text
+}
+
+/** `cumulative` has one count per bound, and the total at the end. */
+export function histogramSamples(labels: Labels, bounds: readonly number[], cumulative: readonly number[], sum: number): Sample[] {
+  const samples: Sample[] = cumulative.map((value, i) => ({
+    suffix: '_bucket',
+    labels: { ...labels, le: i < bounds.length ? String(bounds[i]) : '+Inf' },
+    value,
+  }))
+  samples.push({ suffix: '_sum', labels, value: sum }, { suffix: '_count', labels, value: cumulative[cumulative.length - 1] })
+  return samples
+}
+
+function renderLabels(labels: Labels): string {
+  let text = ''
+  for (const name in labels) text += `${text === '' ? '' : ','}${name}="${escapeLabel(labels[name])}"`
+  return text === '' ? '' : `{${text}}`
+}
+
+const escapeLabel = (value: string): string =>
+  /[\\\n"]/.test(value) ? value.replace(/[\\\n"]/g, found => (found === '\n' ? '\\n' : `\\${found}`)) : value

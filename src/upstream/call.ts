@@ -1,0 +1,196 @@
+import { Failure, type FailureKind } from '../core/failures.ts'
+import type { Deadlines, Timed } from './deadlines.ts'
+import { BodyDecoder, contentCoding } from './decoding.ts'
+import type { ResponseHeaders, UpstreamCall, UpstreamHandler, UpstreamRequest } from './upstream.ts'
+
+/** What a transport knows of a response's head. */
+export interface TransportHeaders extends ResponseHeaders {
+  /** From here on the body is decoded: `content-encoding` and `content-length` no longer describe it. */
+  hideCoding(): void
+  /** They will be looked at after the transport has turned to its next response. */
+  detach(): void
+}
+
+const WAITING = 0 // for a connection
+const SENT = 1 // for the head of the answer
+const ANSWERED = 2 // for its body
+const OVER = 3
+
+/** A client that reads nothing may hold a paused answer for this many idle timeouts: the socket can't see its peer die. */
+const pausedIdleTimeouts = 4
+
+/**
+ * One request from `send` to its last callback: deadlines, limits, decoding and the promise to call back in order and
+ * to stop. A transport extends it with the ways to cut and to slow its connection.
+ *
+ * Not recycled, though it could be: a caller may keep it and cancel it late, which must never hit a later request.
+ */
+export abstract class Call implements UpstreamCall, Timed {
+  waitUntilMs = Number.POSITIVE_INFINITY
+  totalUntilMs = Number.POSITIVE_INFINITY
+  previous: Timed | null = null
+  next: Timed | null = null
+
+  readonly request: UpstreamRequest
+  protected readonly deadlines: Deadlines
+  readonly #handler: UpstreamHandler
+  #phase = WAITING
+  #isPaused = false
+  #receivedBytes = 0
+  #decoder: BodyDecoder | null = null
+
+  constructor(request: UpstreamRequest, handler: UpstreamHandler, deadlines: Deadlines) {
+    this.request = request
+    this.deadlines = deadlines
+    this.#handler = handler
+    if (request.totalTimeoutMs > 0) this.totalUntilMs = deadlines.nowMs + request.totalTimeoutMs
+    deadlines.add(this)
+  }
+
+  /** Cuts the connection, or gives up waiting for one. Called once, before the call's failure is told. */
+  protected abstract disconnect(): void
+  protected abstract setFlow(isFlowing: boolean): void
+  /** Whether the peer took request bytes since the last time this was asked: an upload under way is not silence. */
+  protected abstract tookBytes(): boolean
+  /** What ran out while waiting for a connection. */
+  protected abstract waitFailure(): Failure
+
+  get isOver(): boolean {
+    return this.#phase === OVER
+  }
+  get isSent(): boolean {
+    return this.#phase >= SENT
+  }
+
+  /** The longest wait for a connection. */
+  waitFor(durationMs: number): void {
+    this.waitUntilMs = this.deadlines.after(durationMs)
+  }
+
+  sent(): void {
+    this.waitUntilMs = this.deadlines.after(this.request.firstByteTimeoutMs)
+    if (this.#phase !== WAITING) return // sent again on a fresh connection
+    this.#phase = SENT
+    this.#handler.onSent()
+  }
+
+  /** The final head. `whole` is the complete body if it is known already. */
+  answered(status: number, headers: TransportHeaders, whole: Uint8Array | null): void {
+    const { maxBodyBytes, idleTimeoutMs } = this.request
+    this.#phase = ANSWERED
+    this.waitUntilMs = this.deadlines.after(idleTimeoutMs)
+    if (headers.contentLength > maxBodyBytes || (whole !== null && whole.length > maxBodyBytes)) return this.#tooLong()
+    const coding = whole !== null && whole.length === 0 ? null : contentCoding(headers.get('content-encoding'))
+    if (coding === null) {
+      this.#handler.onHead(status, headers, whole)
+      return
+    }
+    if (coding === 'unknown') return this.fail('upstream_error', 'the content coding of the response is not supported')
+    headers.detach()
+    headers.hideCoding()
+    this.#decoder = new BodyDecoder(coding, this)
+    this.#handler.onHead(status, headers, null)
+    if (whole !== null && !this.isOver) this.#decoder.write(whole)
+  }
+
+  received(chunk: Uint8Array): void {
+    if (!this.#isPaused) this.waitUntilMs = this.deadlines.after(this.request.idleTimeoutMs)
+    if (this.#decoder !== null) return this.#decoder.write(chunk)
+    this.#receivedBytes += chunk.length
+    if (this.#receivedBytes > this.request.maxBodyBytes) return this.#tooLong()
+    this.#handler.onData(chunk)
+  }
+
+  /** The body is complete. The transport has let go of the call before. */
+  ended(): void {
+    if (this.#decoder !== null) {
+      this.waitUntilMs = Number.POSITIVE_INFINITY // for our own decoder, and for a consumer that may pause
+      return this.#decoder.end()
+    }
+    this.#close()
+    this.#handler.onEnd()
+  }
+
+  fail(kind: FailureKind, cause: string): void {
+    this.failWith(new Failure(kind, { cause }))
+  }
+
+  failWith(failure: Failure): void {
+    if (this.#phase === OVER) return
+    this.#close()
+    this.disconnect()
+    this.#handler.onFailure(failure)
+  }
+
+  expire(isTotal: boolean): void {
+    if (this.#phase === OVER) return
+    const { request } = this
+    if (isTotal) return this.fail('upstream_timeout', `the call took longer than ${request.totalTimeoutMs} ms`)
+    if (this.#phase === WAITING) return this.failWith(this.waitFailure())
+    if (this.#phase === ANSWERED) {
+      return this.fail('stream_timeout', this.#isPaused ? 'paused for too long' : `silent for ${request.idleTimeoutMs} ms`)
+    }
+    if (this.tookBytes()) this.waitUntilMs = this.deadlines.after(request.firstByteTimeoutMs)
+    else this.fail('upstream_timeout', `no response within ${request.firstByteTimeoutMs} ms`)
+  }
+
+  cancel(): void {
+    if (this.#phase === OVER) return
+    this.#close()
+    this.disconnect()
+  }
+
+  pause(): void {
+    if (this.#isPaused || this.#phase === OVER) return
+    this.#isPaused = true
+    if (this.waitUntilMs < Number.POSITIVE_INFINITY) {
+      this.waitUntilMs = this.deadlines.after(this.request.idleTimeoutMs * pausedIdleTimeouts)
+    }
+    if (this.#decoder !== null) this.#decoder.pause()
+    else this.setFlow(false)
+  }
+
+  resume(): void {
+    if (!this.#isPaused || this.#phase === OVER) return
+    this.#isPaused = false
+    if (this.waitUntilMs < Number.POSITIVE_INFINITY) this.waitUntilMs = this.deadlines.after(this.request.idleTimeoutMs)
+    if (this.#decoder !== null) this.#decoder.resume()
+    else this.setFlow(true)
+  }
+
+  // What the decoder tells.
+
+  onDecoded(chunk: Uint8Array): void {
+    if (this.#phase === OVER) return
+    this.#receivedBytes += chunk.length
+    if (this.#receivedBytes > this.request.maxBodyBytes) return this.#tooLong()
+    this.#handler.onData(chunk)
+  }
+
+  onDecoderFlow(isFlowing: boolean): void {
+    if (this.#phase !== OVER) this.setFlow(isFlowing)
+  }
+
+  onDecoderEnd(): void {
+    if (this.#phase === OVER) return
+    this.#close()
+    this.#handler.onEnd()
+  }
+
+  onDecoderFailure(cause: string): void {
+    this.fail('upstream_error', cause)
+  }
+
+  #tooLong(): void {
+    this.fail('upstream_error', `the response is longer than ${this.request.maxBodyBytes} bytes`)
+  }
+
+  #close(): void {
+    this.#phase = OVER
+    this.deadlines.remove(this)
+    this.#decoder?.destroy()
+  }
+}
+
+/** The body of an answer that has none. */
+export const noBody = new Uint8Array(0)

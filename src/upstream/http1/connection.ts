@@ -1,0 +1,309 @@
+/**
+ * One socket and the response that is being read from it. The parser, the decoder and the view of the headers live as
+ * long as the connection; per request there is one call and one buffer. The read path is one method per step and
+ * holds no closures: it runs for every chunk of every stream.
+ */
+import type { Socket } from 'node:net'
+import { ChunkedDecoder } from '../../wire/chunked.ts'
+import { type WireError, wireErrors } from '../../wire/errors.ts'
+import { CHUNKED, isPersistent, readFraming } from '../../wire/framing.ts'
+import { MORE } from '../../wire/head.ts'
+import { noBody } from '../call.ts'
+import { describeError } from '../describe-error.ts'
+import type { Http1Call } from './call.ts'
+import type { Dialer } from './dial.ts'
+import type { Http1Origin } from './origin.ts'
+import { ResponseHead } from './response-head.ts'
+
+const IDLE = 0
+const HEAD = 1
+const LENGTH = 2
+const CHUNKS = 3
+const UNTIL_CLOSE = 4
+const CLOSED = 5
+
+/** An upstream may say 100, 102 or 103 a few times; one that does nothing else is stopped. */
+const maxInterimResponses = 16
+
+/** A request up to this size is one write; a longer one goes in pieces, so that we see whether the peer takes it. */
+const pieceBytes = 256 * 1024
+
+/** What a peer that dropped an idle connection makes of the next request. */
+const staleCodes = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+
+export class Connection {
+  /** Requests answered before the current one. */
+  served = 0
+  idleSinceMs = 0
+  readonly openedMs: number
+  /** Set once the socket is connected. */
+  #isReady = false
+  #state = IDLE
+  #call: Http1Call | null
+  #head: ResponseHead
+  #chunked: ChunkedDecoder | null = null
+  #remaining = 0
+  /** The response allows another request after it. */
+  #isPersistent = true
+  #hasResponseBytes = false
+  #interimResponses = 0
+  #interimBytes = 0
+  #keepAliveMs: number
+  /** What is left of a long request. */
+  #unwritten: Buffer | null = null
+  #tookBytes = false
+  readonly #socket: Socket
+  readonly #origin: Http1Origin
+  readonly #maxHeadBytes: number
+
+  /** Throws when the socket can't even be made. */
+  constructor(origin: Http1Origin, dialer: Dialer, call: Http1Call, nowMs: number) {
+    const { maxHeadBytes, idleTimeoutMs } = origin.options
+    this.#origin = origin
+    this.#call = call
+    this.#maxHeadBytes = maxHeadBytes
+    this.#keepAliveMs = idleTimeoutMs
+    this.#head = new ResponseHead(maxHeadBytes)
+    this.openedMs = nowMs
+    this.#socket = dialer.dial((bytes, length) => this.#read(bytes, length))
+    this.#socket.once(dialer.readyEvent, () => this.#onReady())
+    this.#socket.on('end', () => this.#onEof())
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (!this.#isReady) dialer.forgetSession()
+      this.#onError(error)
+    })
+    this.#socket.on('close', () => this.#onEof())
+  }
+
+  /** Starts a request on a connection that is ready and idle. */
+  send(call: Http1Call): void {
+    this.#call = call
+    this.#write(call)
+  }
+
+  isFresh(nowMs: number): boolean {
+    return nowMs - this.idleSinceMs < this.#keepAliveMs && nowMs - this.openedMs < this.#origin.options.maxConnectionAgeMs
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Whether the system took a piece of a long request since the last time this was asked. */
+  tookBytes(): boolean {
+    const took = this.#tookBytes
+    this.#tookBytes = false
+    return took
+  }
+
+  /** Cuts the connection. Its call hears nothing of it. */
+  close(): void {
+    if (this.#state === CLOSED) return
+    this.#state = CLOSED
+    this.#call = null
+    this.#unwritten = null
+    this.#socket.destroy()
+    this.#origin.closed(this)
+  }
+
+  #onReady(): void {
+    if (this.#state === CLOSED || this.#call === null) return
+    this.#isReady = true
+    this.#write(this.#call)
+  }
+
+  #write(call: Http1Call): void {
+    this.#state = HEAD
+    this.#hasResponseBytes = false
+    this.#interimResponses = 0
+    this.#interimBytes = 0
+    const bytes = call.takeBytes(this.served > 0)
+    if (bytes.length <= pieceBytes) this.#socket.write(bytes)
+    else {
+      this.#unwritten = bytes
+      this.#writePieces()
+    }
+    call.sent()
+  }
+
+  #writePieces(): void {
+    while (this.#unwritten !== null) {
+      const bytes: Buffer = this.#unwritten
+      this.#unwritten = bytes.length > pieceBytes ? bytes.subarray(pieceBytes) : null
+      if (this.#socket.write(bytes.subarray(0, pieceBytes))) continue
+      this.#socket.once('drain', () => {
+        this.#tookBytes = true
+        this.#writePieces()
+      })
+      return
+    }
+  }
+
+  #read(bytes: Buffer, length: number): void {
+    if (this.#state === HEAD) this.#readHead(bytes, 0, length)
+    else if (this.#state === IDLE) this.close() // nobody asked: whatever it is, the next request must not take it for its answer
+    else if (this.#state !== CLOSED) this.#readBody(bytes, 0, length)
+  }
+
+  #readHead(bytes: Buffer, at: number, end: number): void {
+    if (!this.#hasResponseBytes) {
+      this.#hasResponseBytes = true
+      this.#head = this.#head.forNextResponse(this.#maxHeadBytes)
+    }
+    for (;;) {
+      const { parser } = this.#head
+      const bodyAt = parser.feed(bytes, at, end)
+      if (bodyAt === MORE) return
+      if (bodyAt < 0) return this.#fail(parser.error!)
+      if (parser.status >= 200) return this.#readAnswer(bytes, bodyAt, end)
+      if (parser.status === 101) return this.#failWith('the upstream switched protocols without being asked')
+      this.#interimBytes += parser.length
+      if (++this.#interimResponses > maxInterimResponses || this.#interimBytes > this.#maxHeadBytes) {
+        return this.#failWith('too many interim responses')
+      }
+      at = bodyAt
+      parser.reset()
+      if (at === end) return
+    }
+  }
+
+  #readAnswer(bytes: Buffer, at: number, end: number): void {
+    const head = this.#head
+    const { fields, minor, status } = head.parser
+    const framing = readFraming(fields, minor)
+    if (typeof framing === 'string') return this.#fail(framing)
+    this.#isPersistent = isPersistent(fields, minor)
+    if (this.served === 0) this.#keepAliveMs = keepAliveMs(fields.get('keep-alive'), this.#keepAliveMs)
+    const call = this.#call!
+    if (call.request.head.method === 'HEAD' || status === 204 || status === 304) {
+      head.contentLength = 0
+      return this.#deliverWhole(call, status, noBody, at < end)
+    }
+    head.contentLength = framing >= 0 ? framing : -1
+    if (framing >= 0) {
+      const available = end - at
+      if (available >= framing) {
+        return this.#deliverWhole(call, status, framing === 0 ? noBody : bytes.subarray(at, at + framing), available > framing)
+      }
+      this.#state = LENGTH
+      this.#remaining = framing
+    } else if (framing === CHUNKED) {
+      const chunked = (this.#chunked ??= new ChunkedDecoder())
+      chunked.reset()
+      const after = chunked.decode(bytes, at, end)
+      if (after < 0) return this.#fail(chunked.error!)
+      const payload = chunked.dataEnd > chunked.dataStart ? bytes.subarray(chunked.dataStart, chunked.dataEnd) : noBody
+      if (chunked.isDone) return this.#deliverWhole(call, status, payload, after < end)
+      this.#state = CHUNKS
+      this.#deliverHead(call, status)
+      if (payload.length > 0 && this.#call === call) call.received(payload)
+      return
+    } else {
+      this.#state = UNTIL_CLOSE
+      this.#isPersistent = false
+    }
+    this.#deliverHead(call, status)
+    if (at < end && this.#call === call) this.#readBody(bytes, at, end)
+  }
+
+  #deliverHead(call: Http1Call, status: number): void {
+    this.#head.parser.keep()
+    call.answered(status, this.#head, null)
+  }
+
+  #deliverWhole(call: Http1Call, status: number, body: Uint8Array, hasMore: boolean): void {
+    call.answered(status, this.#head, body)
+    if (this.#call === call) this.#finish(call, hasMore)
+  }
+
+  #readBody(bytes: Buffer, at: number, end: number): void {
+    const call = this.#call!
+    if (this.#state === CHUNKS) {
+      const chunked = this.#chunked!
+      const after = chunked.decode(bytes, at, end)
+      if (chunked.dataEnd > chunked.dataStart) call.received(bytes.subarray(chunked.dataStart, chunked.dataEnd))
+      if (this.#call !== call) return
+      if (after < 0) return this.#fail(chunked.error!)
+      if (chunked.isDone) this.#finish(call, after < end)
+    } else if (this.#state === LENGTH) {
+      const size = Math.min(this.#remaining, end - at)
+      this.#remaining -= size
+      call.received(bytes.subarray(at, at + size))
+      if (this.#remaining === 0 && this.#call === call) this.#finish(call, at + size < end)
+    } else call.received(bytes.subarray(at, end))
+  }
+
+  /** The response ended exactly here. The connection is free before its call hears of it, so that the next one can use it. */
+  #finish(call: Http1Call, hasMore: boolean): void {
+    this.#call = null
+    call.release()
+    this.served++
+    // Unwritten request bytes, or bytes nobody asked for: what comes next on this socket is uncertain.
+    if (hasMore || !this.#isPersistent || this.#keepAliveMs <= 0 || !this.#isWritten) this.close()
+    else {
+      this.#state = IDLE
+      this.idleSinceMs = this.#origin.nowMs
+      // A pause asked for by the last call must not outlive it: an idle socket has to see its peer leave.
+      if (this.#socket.isPaused()) this.#socket.resume()
+      this.#origin.released(this)
+    }
+    call.ended()
+  }
+
+  #onEof(): void {
+    if (this.#state === CLOSED) return
+    const call = this.#call
+    if (call === null) return this.close()
+    if (this.#state === UNTIL_CLOSE) return this.#finish(call, false)
+    if (!this.#isReady) return call.fail('upstream_unreachable', 'the connection was closed before it was ready')
+    if (this.#isStale()) return this.#retry(call)
+    call.fail('upstream_error', `the connection was closed ${this.#where()}`)
+  }
+
+  #onError(error: NodeJS.ErrnoException): void {
+    if (this.#state === CLOSED) return
+    const call = this.#call
+    if (call === null) return this.close()
+    if (!this.#isReady) return call.fail('upstream_unreachable', describeError(error))
+    if (this.#isStale() && staleCodes.has(error.code ?? '')) return this.#retry(call)
+    call.fail('upstream_error', `${describeError(error)} ${this.#where()}`)
+  }
+
+  get #isWritten(): boolean {
+    return this.#unwritten === null && this.#socket.writableLength === 0
+  }
+
+  #isStale(): boolean {
+    return this.served > 0 && this.#state === HEAD && !this.#hasResponseBytes && this.#call!.canRepeat
+  }
+
+  #retry(call: Http1Call): void {
+    this.#call = null
+    this.#origin.repeat(call) // first, so that a waiting call doesn't take its place
+    this.close()
+  }
+
+  #where(): string {
+    if (this.#state !== HEAD) return 'before the end of the body'
+    return this.#hasResponseBytes ? 'within the response head' : 'before a response'
+  }
+
+  #fail(error: WireError): void {
+    this.#failWith(wireErrors[error])
+  }
+
+  #failWith(cause: string): void {
+    this.#call!.fail('upstream_error', cause)
+  }
+}
+
+/** `Keep-Alive: timeout=n`, less a second, so that we never write into a connection that is just being closed. */
+function keepAliveMs(value: string, configuredMs: number): number {
+  if (value === '') return configuredMs
+  const match = /(?:^|[,;\s])timeout=(\d{1,9})/i.exec(value)
+  return match === null ? configuredMs : Math.min(configuredMs, (Number(match[1]) - 1) * 1000)
+}

@@ -1,0 +1,43 @@
+import type { ThreadData, PipelineData } from '../src/control/messages.ts'
+import type { ExchangeRecord } from '../src/core/record.ts'
+import { Pipeline } from '../src/pipeline/pipeline.ts'
+import type { ThreadMetrics } from '../src/shared/metric-rows.ts'
+import { RecordWriter } from '../src/shared/record-ring.ts'
+import { strategies } from '../src/strategies/index.ts'
+import { planned, surfaces } from '../src/surfaces/index.ts'
+import { encodeRecord, maxRecordBytes } from '../src/telemetry/record-codec.ts'
+import { createUpstream } from '../src/upstream/index.ts'
+import { createLocalOrigin } from '../src/upstream/local.ts'
+import type { Origin, Upstream } from '../src/upstream/upstream.ts'
+import { providers } from '../providers/index.ts'
+
+/** The pipeline with everything it needs, as a worker runs it, or an acceptor that has none. */
+export interface PipelineThread {
+  readonly pipeline: Pipeline
+  readonly upstream: Upstream
+  /** Records lost because main did not read them in time. */
+  readonly recordsDropped: () => number
+}
+
+export function startPipeline(data: ThreadData, { snapshot, userAgent }: PipelineData, metrics: ThreadMetrics): PipelineThread {
+  const locals = new Map<string, Origin>()
+  const upstream = createUpstream({
+    local(id) {
+      let origin = locals.get(id)
+      if (origin === undefined) {
+        const answer = providers.find(provider => provider.id === id)?.answer
+        if (answer === undefined) throw new Error(`provider ${id} answers nothing by itself`)
+        origin = createLocalOrigin(id, answer)
+        locals.set(id, origin)
+      }
+      return origin
+    },
+  })
+  const writer = new RecordWriter(data.records, maxRecordBytes)
+  const records = (record: ExchangeRecord): void => writer.write(record, encodeRecord)
+  const pipeline = new Pipeline(
+    { providers, strategies, surfaces, planned, upstream, userAgent, metrics, buckets: data.memory.buckets, records },
+    snapshot,
+  )
+  return { pipeline, upstream, recordsDropped: () => writer.dropped }
+}
