@@ -8,6 +8,8 @@ import { readFileSync } from 'node:fs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dev = process.argv.includes('--dev')
+const outAt = process.argv.indexOf('--out')
+const outdir = outAt < 0 ? 'dist' : process.argv[outAt + 1]
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
 
 function git(...args) {
@@ -18,7 +20,7 @@ function git(...args) {
   }
 }
 
-rmSync(`${root}dist`, { recursive: true, force: true })
+rmSync(`${root}${outdir}`, { recursive: true, force: true })
 const entries = {
   main: 'src/main.ts',
   acceptor: 'workers/acceptor.ts',
@@ -28,7 +30,7 @@ const entries = {
 await build({
   absWorkingDir: root,
   entryPoints: Object.entries(entries).map(([out, entry]) => ({ in: entry, out })),
-  outdir: 'dist',
+  outdir,
   bundle: true,
   // Shared chunks, so that rarely used parts (undici, the CLI's commands) stay out of a thread until imported.
   splitting: true,
@@ -48,7 +50,7 @@ await build({
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   logLevel: 'warning',
 })
-chmodSync(`${root}dist/main.js`, 0o755)
+chmodSync(`${root}${outdir}/main.js`, 0o755)
 
 if (dev) {
   rmSync(`${root}.build`, { recursive: true, force: true })

@@ -45,7 +45,7 @@ export function compileTarget(
 ): CompiledTarget {
   const { settings, ownBaseUrl, missing } = resolveSettings(config, path, provider, context)
   const origin = missing.length > 0 ? null : checkOrigin(path, provider, settings, context)
-  if (origin !== null) checkAuth(path, provider, settings, context)
+  if (origin !== null) checkHeaders(path, provider, settings, context)
   const data = {
     key: config.name ?? config.virtual_key ?? config.provider ?? '',
     provider: provider.id,
@@ -153,22 +153,21 @@ function checkOrigin(
   return url
 }
 
+const headerSafe = /^[\x20-\x7e]*$/
+
 /** A line break in a key would end its header and begin another. */
-function checkAuth(
+function checkHeaders(
   path: string,
   provider: Provider,
   settings: ResolvedSettings['settings'],
   { problems }: TargetContext,
 ): void {
   const auth = provider.auth(settings)
-  const value = auth.scheme === 'bearer' ? auth.token : auth.scheme === 'header' ? auth.value : ''
-  if (!/^[\x20-\x7e]*$/.test(value)) {
-    const secret = Object.entries(provider.settings).find(
-      ([name, setting]) => setting.secret === true && settings[name] === value,
-    )?.[0]
-    const place = secret === undefined ? path : childPath(path, settingKey(secret))
-    problems.push(problem(place, 'contains a line break or another character that a header cannot carry'))
-  }
+  const credential = auth.scheme === 'bearer' ? auth.token : auth.scheme === 'header' ? auth.value : ''
+  if ([credential, ...Object.values(provider.headers?.(settings) ?? {})].every(value => headerSafe.test(value))) return
+  const culprit = Object.keys(settings).find(name => !headerSafe.test(settings[name]))
+  const place = culprit === undefined ? path : childPath(path, settingKey(culprit))
+  problems.push(problem(place, 'contains a line break or another character that a header cannot carry'))
 }
 
 function chooseProxy(own: string | undefined, path: string, origin: URL, context: TargetContext): string {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Provider } from '../core/provider.ts'
 import type { Secret } from '../core/redact.ts'
-import type { KeyData, SnapshotData, TargetData, UpstreamSettings } from '../core/snapshot.ts'
+import type { KeyData, SnapshotData, TargetData } from '../core/snapshot.ts'
 import { type Allocation, allocate, firstAllocation } from './allocation.ts'
 import {
   type CompiledTarget,
@@ -14,12 +14,20 @@ import {
   resolveText,
   type TargetContext,
 } from './compile-target.ts'
-import { defaults, defaultThreads } from './defaults.ts'
-import { parseDuration } from './duration.ts'
+import { defaults } from './defaults.ts'
 import type { Environment } from './env.ts'
 import { parseKeysFile } from './keys-file.ts'
 import { childPath, formatProblems, type Problem, problem } from './problems.ts'
 import type { Config, TargetConfig } from './schema.ts'
+import {
+  type RuntimeSettings,
+  runtimeSettings,
+  type ServerSettings,
+  type ServerTls,
+  serverSettings,
+  toMs,
+  upstreamSettings,
+} from './settings.ts'
 import { didYouMean } from './suggest.ts'
 
 /** A config the loader has accepted, and everything outside it that a snapshot depends on. */
@@ -54,38 +62,7 @@ export type CompileResult =
     }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
-export interface ServerSettings {
-  readonly host: string
-  readonly port: number
-  readonly engine: 'auto' | 'uws' | 'node'
-  readonly maxHeadBytes: number
-  readonly headTimeoutMs: number
-  readonly bodyTimeoutMs: number
-  readonly keepAliveTimeoutMs: number
-  readonly writeStallTimeoutMs: number
-  /** 0 = from the limit of open files. */
-  readonly maxConnections: number
-  readonly shutdownGraceMs: number
-  readonly preStopDelayMs: number
-  readonly tls: ServerTls | null
-}
-
-export interface ServerTls {
-  readonly certFile: string
-  readonly keyFile: string
-  readonly passphrase?: string
-  readonly caFile?: string
-  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
-}
-
-export interface RuntimeSettings {
-  readonly acceptors: number
-  /** 0 = the pipeline runs inside the acceptors. */
-  readonly workers: number
-  readonly workerMemoryMb: number
-  readonly stuckAfterMs: number
-  readonly ringBudgetMb: number
-}
+export type { RuntimeSettings, ServerSettings, ServerTls } from './settings.ts'
 
 export function compileConfig(input: CompileInput): CompileResult {
   return new Compiler(input).compile()
@@ -111,7 +88,7 @@ class Compiler {
   compile(): CompileResult {
     const targets =
       this.#input.config === null ? this.#targetsOfEnvironment() : this.#targetsOfConfig(this.#input.config.targets)
-    const server = this.#server()
+    const server = serverSettings(this.#config, this.#input.env.port, this.#serverTls())
     const keysFile = this.#config.auth?.keys_file
     const keys = keysFile === undefined ? [] : this.#keys(keysFile)
     if (this.#problems.length > 0) return { ok: false, problems: distinct(this.#problems) }
@@ -122,7 +99,7 @@ class Compiler {
       ok: true,
       snapshot: this.#snapshot(rows, keys, allocation),
       server,
-      runtime: this.#runtime(),
+      runtime: runtimeSettings(this.#config, this.#input.cores),
       allocation,
       files: { keys: keysFile === undefined ? '' : this.#path(keysFile), tls: [...this.#tlsFiles] },
       warnings: distinct(this.#warnings),
@@ -247,24 +224,6 @@ class Compiler {
     return (this.#config.strategy?.mode as 'single' | 'fallback' | undefined) ?? fallback
   }
 
-  #server(): ServerSettings {
-    const server = { ...defaults.server, ...this.#config.server }
-    return {
-      host: server.host,
-      port: this.#input.env.port ?? server.port,
-      engine: server.engine,
-      maxHeadBytes: server.max_head_bytes,
-      headTimeoutMs: ms(server.head_timeout),
-      bodyTimeoutMs: ms(server.body_timeout),
-      keepAliveTimeoutMs: ms(server.keep_alive_timeout),
-      writeStallTimeoutMs: ms(server.write_stall_timeout),
-      maxConnections: server.max_connections,
-      shutdownGraceMs: ms(server.shutdown_grace),
-      preStopDelayMs: ms(server.pre_stop_delay),
-      tls: this.#serverTls(),
-    }
-  }
-
   #serverTls(): ServerTls | null {
     const tls = this.#config.server?.tls
     if (tls === undefined) return null
@@ -295,34 +254,6 @@ class Compiler {
     return []
   }
 
-  #runtime(): RuntimeSettings {
-    const runtime = { ...defaults.runtime, ...defaultThreads(this.#input.cores), ...this.#config.runtime }
-    return {
-      acceptors: runtime.acceptors,
-      workers: runtime.workers,
-      workerMemoryMb: runtime.worker_memory_mb,
-      stuckAfterMs: ms(runtime.stuck_after),
-      ringBudgetMb: runtime.ring_budget_mb,
-    }
-  }
-
-  #upstream(): UpstreamSettings {
-    const upstream = { ...defaults.upstream, ...this.#config.upstream }
-    return {
-      connectTimeoutMs: ms(upstream.connect_timeout),
-      firstByteTimeoutMs: ms(upstream.first_byte_timeout),
-      idleTimeoutMs: ms(upstream.idle_timeout),
-      totalTimeoutMs: ms(upstream.total_timeout),
-      maxConnections: upstream.max_connections,
-      maxQueue: upstream.max_queue,
-      keepAliveMs: ms(upstream.keep_alive),
-      maxConnectionAgeMs: ms(upstream.max_connection_age),
-      maxResponseBytes: upstream.max_response_bytes,
-      maxHeadBytes: upstream.max_head_bytes,
-      retryStale: upstream.retry_stale,
-    }
-  }
-
   #snapshot(targets: readonly TargetData[], keys: readonly KeyData[], allocation: Allocation): SnapshotData {
     const { env, version, startedUnixMs, recordRequests } = this.#input
     const {
@@ -338,12 +269,12 @@ class Compiler {
       targets,
       aliases: { ...aliases },
       maxRequestBytes: maxRequestBytes > 0 ? maxRequestBytes : defaults.max_request_bytes,
-      requestTimeoutMs: requestTimeout === undefined ? 0 : ms(requestTimeout),
+      requestTimeoutMs: requestTimeout === undefined ? 0 : toMs(requestTimeout),
       compatibility: {
         onUnsupportedParam: compatibility?.on_unsupported_param ?? defaults.compatibility.on_unsupported_param,
         streamUsage: compatibility?.stream_usage ?? defaults.compatibility.stream_usage,
       },
-      stream: { heartbeatMs: ms(stream?.heartbeat ?? defaults.stream.heartbeat) },
+      stream: { heartbeatMs: toMs(stream?.heartbeat ?? defaults.stream.heartbeat) },
       auth: {
         allowUnauthenticated: env.allowUnauthenticated,
         masterKeySha256: env.masterKey === '' ? '' : hash('sha256', env.masterKey),
@@ -352,7 +283,7 @@ class Compiler {
       cors: { origins: env.corsOrigins },
       rateLimit: env.rateLimit,
       trustedProxies: env.trustedProxies,
-      upstream: this.#upstream(),
+      upstream: upstreamSettings(this.#config),
       series: allocation.series,
       secrets: distinctSecrets(this.#secrets),
       recordRequests,
@@ -367,9 +298,6 @@ const distinct = (problems: readonly Problem[]): Problem[] =>
     ({ path, message }, index) =>
       problems.findIndex(other => other.path === path && other.message === message) === index,
   )
-
-/** The loader has checked the form. */
-const ms = (duration: string): number => parseDuration(duration) ?? 0
 
 /** One entry a value, under the first name it was found by that says something. */
 function distinctSecrets(secrets: readonly Secret[]): Secret[] {

@@ -47,7 +47,7 @@ export function locateProblems(problems: readonly Problem[], positions: Position
 }
 
 /** Keys may contain brackets and dots inside quotes; cutting them in the wrong place only skips to a parent further up. */
-export function parentPath(path: string): string {
+function parentPath(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('.'), path.lastIndexOf('[')))
 }
 

@@ -54,7 +54,10 @@ function checkTargets(
     const taken = first.get(key)
     if (targetProvider(target) === '') problems.push(problem(path, 'virtual_key is required'))
     else if (taken === undefined) first.set(key, path)
-    else problems.push(problem(path, `${taken} is already called "${key}"`, 'give one of them a name of its own with `name`'))
+    else
+      problems.push(
+        problem(path, `${taken} is already called "${key}"`, 'give one of them a name of its own with `name`'),
+      )
     problems.push(...checkModels(target.models, `${path}.models`))
     if (targetProvider(target) !== '') problems.push(...checkProvider(path, target, providers, fixedTargetKeys))
   })

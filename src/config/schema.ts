@@ -70,7 +70,11 @@ const unknownMode = ({ input }: { input?: unknown }) =>
   `unknown strategy mode${typeof input === 'string' ? ` "${input.slice(0, 60)}"` : ''}; it must be one of ${strategyModes.join(', ')}`
 
 const strategy = z.strictObject({
-  mode: field(z.enum(strategyModes, { error: unknownMode }), 'How a target is chosen. An empty text means single.', 'single'),
+  mode: field(
+    z.enum(strategyModes, { error: unknownMode }),
+    'How a target is chosen. An empty text means single.',
+    'single',
+  ),
   conditions: field(
     z.array(
       z.strictObject({
@@ -209,7 +213,10 @@ function settingFields(providers: readonly ProviderSettings[]): Record<string, z
     [...users].map(([key, ids]) => {
       const kind = secret.has(key) ? `Credential, best written as ${reference}` : 'Setting'
       const explained = help.get(key)
-      return [key, field(z.string(), `${kind}; for ${ids.join(', ')}${explained === undefined ? '' : `: ${explained}`}.`)]
+      return [
+        key,
+        field(z.string(), `${kind}; for ${ids.join(', ')}${explained === undefined ? '' : `: ${explained}`}.`),
+      ]
     }),
   )
 }

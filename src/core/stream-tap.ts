@@ -282,12 +282,10 @@ function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
     const byte = bytes[i]
     if (byte > 0x22) continue
     if (byte === 0x22) {
-      const next = bytes[i + 1]
-      let value = 0
-      if (next === 0x75) value = behindKey(bytes, i + 2, usageRest)
-      else if (next === 0x65) value = behindKey(bytes, i + 2, errorRest)
-      else if (next === 0x66) value = behindKey(bytes, i + 2, finishReasonRest)
-      else if (next === 0x78) value = behindKey(bytes, i + 2, groqRest)
+      // An event ends with a line end, so there is a byte behind every quote.
+      const rest = watched[bytes[i + 1]]
+      if (rest === null) continue
+      const value = behindKey(bytes, i + 2, rest)
       if (value < 0) return false
       if (value > 0) i = value
     } else if (byte === lf || byte === cr) {
@@ -298,10 +296,10 @@ function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
   return true
 }
 
-const usageRest = Buffer.from('sage"')
-const errorRest = Buffer.from('rror"')
-const finishReasonRest = Buffer.from('inish_reason"')
-const groqRest = Buffer.from('_groq"')
+/** By first byte: the rest of each string to look out for, with its closing quote. */
+const watched: (Uint8Array | null)[] = Array.from({ length: 256 }, () => null)
+for (const word of ['usage', 'error', 'finish_reason', 'x_groq'])
+  watched[word.charCodeAt(0)] = Buffer.from(`${word.slice(1)}"`)
 
 /** 0: not this string. −1: it is, and its value is not null. Else where its null begins. */
 function behindKey(bytes: Uint8Array, i: number, rest: Uint8Array): number {

@@ -20,8 +20,17 @@ export interface Call {
   readonly stream: boolean
   /** What the client said about the usage event of its stream; null = nothing. */
   readonly usageWish: boolean | null
-  /** The bytes with another model and, for streams, with a request for usage; null when nothing has to change. */
-  splice(body: Uint8Array, model: string, askForUsage: boolean): Uint8Array | null
+  /** The bytes with the changes made and nothing else touched; null when nothing has to change. */
+  splice(body: Uint8Array, changes: BodyChanges): Uint8Array | null
+}
+
+/** What a target wants different, where the request's bytes are otherwise relayed. */
+export interface BodyChanges {
+  readonly model: string
+  /** Streams are asked for their usage, whatever the client wants to see of it. */
+  readonly askForUsage: boolean
+  /** The name under which the upstream wants the completion ceiling. */
+  readonly tokenLimit?: 'max_tokens' | 'max_completion_tokens'
 }
 
 /** Endpoints that are known and not served yet answer 501 rather than 404. */

@@ -47,6 +47,8 @@ export class NodeEngine implements Engine, ConnectionHost {
       const tls = { ...secureContextOptions(options.tls), ALPNProtocols: ['http/1.1'] }
       const server = createTlsServer({ ...tcp, ...tls, handshakeTimeout: options.headTimeoutMs })
       server.on('connection', (socket: Socket) => this.#track(socket))
+      // Also after `handshakeTimeout`, where Node leaves the socket open.
+      server.on('tlsClientError', (_error, socket) => socket.destroy())
       server.on('secureConnection', socket => this.#accept(socket))
       this.#server = server
     }

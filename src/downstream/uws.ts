@@ -25,6 +25,7 @@ export class UwsEngine implements Engine, UwsExchangeHost {
   readonly name = 'uws'
   readonly connections = { open: 0, active: 0, accepted: 0, closed: 0, refused: 0 }
   isDraining = false
+  isReading = false
 
   readonly #options: EngineOptions
   readonly #uws: Uws
@@ -52,6 +53,7 @@ export class UwsEngine implements Engine, UwsExchangeHost {
 
   #handle(res: HttpResponse, req: HttpRequest): void {
     const exchange = new UwsExchange(res, this)
+    this.isReading = true
     try {
       this.connections.active++
       const head = this.#head
@@ -69,6 +71,8 @@ export class UwsEngine implements Engine, UwsExchangeHost {
       head.release()
     } catch (error) {
       exchange.breakOff(error)
+    } finally {
+      this.isReading = false
     }
   }
 

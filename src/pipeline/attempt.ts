@@ -174,7 +174,8 @@ class Attempt implements UpstreamHandler, Flow {
     this.#exchange = walk.exchange
     this.target = target
     this.#codec = target.codec(walk.exchange.surface!)!
-    this.#context = { model: walk.exchange.model, settings: target.data.settings, stream: walk.call.stream }
+    const { exchange, call } = walk
+    this.#context = { model: exchange.model, settings: target.data.settings, stream: call.stream, requestId: exchange.id, nowMs: Date.now() }
   }
 
   send(body: Uint8Array): void {
@@ -211,11 +212,12 @@ class Attempt implements UpstreamHandler, Flow {
 
   #encode(body: Uint8Array): Uint8Array | Failure {
     const { call } = this.#walk
-    const { encode, relay } = this.#codec
-    if (encode === null && relay !== null) return call.splice(body, this.#context.model, call.stream) ?? body
+    const { encode, relay, tokenLimit } = this.#codec
+    const { model, stream } = this.#context
+    if (encode === null && relay !== null) return call.splice(body, { model, askForUsage: stream, tokenLimit }) ?? body
     const parsed = parseObject(body)
     if (parsed === null) return new Failure('invalid_request')
-    const request = { ...parsed, model: this.#context.model } as Parameters<NonNullable<ChatCodec['encode']>>[0]
+    const request = { ...parsed, model } as Parameters<NonNullable<ChatCodec['encode']>>[0]
     const encoded = encode === null ? request : encode(request, this.#context)
     return encoded instanceof Failure ? encoded : Buffer.from(JSON.stringify(encoded))
   }
@@ -285,8 +287,7 @@ class Attempt implements UpstreamHandler, Flow {
     if (this.#over) return
     // What an upstream managed to say of an error is worth more than how its body broke off.
     if (this.#errorStatus !== 0) return this.#fail(this.#errorFailure())
-    const cause = failure.details.cause
-    this.#fail(cause === undefined ? failure : new Failure(failure.kind, { ...failure.details, cause: this.#exchange.snapshot.redact(cause) }))
+    this.#fail(failure)
   }
 
   #takeError(chunk: Uint8Array): void {
@@ -314,7 +315,19 @@ class Attempt implements UpstreamHandler, Flow {
     if (this.#over) return
     this.#over = true
     this.#exchange.endCall()
-    this.#walk.failed(failure)
+    this.#walk.failed(this.#asSeenFromHere(failure))
+  }
+
+  /** Redacted, and before the commit a broken stream is an answer that was no use, like any other. */
+  #asSeenFromHere(failure: Failure): Failure {
+    const { details } = failure
+    if (details.cause === undefined && failure.kind !== 'stream_error') return failure
+    const { redact } = this.#exchange.snapshot
+    const cause = redact(details.cause ?? '')
+    if (failure.kind !== 'stream_error' || this.#exchange.committed) return new Failure(failure.kind, { ...details, cause })
+    return details.upstreamStatus === undefined
+      ? new Failure('upstream_error', { ...details, cause })
+      : upstreamFailure(details.upstreamStatus, { message: cause }, -1, redact)
   }
 
   // From the client's side.

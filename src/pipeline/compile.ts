@@ -135,6 +135,7 @@ function compileTarget(data: TargetData, provider: Provider, snapshot: SnapshotD
           ['accept', context.stream ? 'text/event-stream' : 'application/json'],
           ['user-agent', userAgent],
           ...auth,
+          ...Object.entries(provider.headers?.(data.settings) ?? {}),
           ...Object.entries(codec.headers ?? {}),
         ])
         if (heads.size >= 256) heads.clear()

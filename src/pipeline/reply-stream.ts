@@ -13,6 +13,8 @@ import type { AnswerHead, Flow, Reply } from './reply.ts'
 
 /** Longest event; image deltas are the long ones. */
 const maxEventBytes = 16 << 20
+/** Before the first content. */
+const maxHeldChars = 1 << 20
 const doneEvent = 'data: [DONE]\n\n'
 
 /** An event stream whose bytes go through as they are. */
@@ -101,6 +103,9 @@ export class StreamTranslation implements Reply {
     this.#finished ||= givesFinishReason(chunk)
     this.#out += `data: ${JSON.stringify(chunk)}\n\n`
     this.#hasContent ||= carriesContent(chunk)
+    if (!this.#hasContent && this.#out.length > maxHeldChars) {
+      this.#failure = new Failure('stream_error', { cause: 'the stream sent too much before its first content' })
+    }
   }
 
   /** Everything of one read goes out in one write. */

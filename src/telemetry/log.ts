@@ -66,9 +66,12 @@ export async function createLog({ level, format, redact, fd = 1, maxQueueBytes }
   }
 }
 
-/** For people at a terminal; loaded only then. */
+/** For people at a terminal; loaded only then. One line stays one line, and only our own colours reach the terminal. */
 async function textRenderer(colorize: boolean): Promise<(line: string) => string> {
   const { prettyFactory } = (await import('pino-pretty')).default
   const pretty = prettyFactory({ colorize, singleLine: true, translateTime: 'SYS:HH:MM:ss.l' })
-  return line => pretty(line) ?? line
+  return line => `${(pretty(line) ?? line).trimEnd().replace(unprintable, ' ')}\n`
 }
+
+// All control characters but the sequences that set a colour, which pino-pretty writes.
+const unprintable = /(?!\u001b\[[\d;]*m)[\u0000-\u001f\u007f-\u009f]/g

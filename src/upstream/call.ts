@@ -58,6 +58,9 @@ export abstract class Call implements UpstreamCall, Timed {
   get isOver(): boolean {
     return this.#phase === OVER
   }
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
   get isSent(): boolean {
     return this.#phase >= SENT
   }
@@ -68,17 +71,24 @@ export abstract class Call implements UpstreamCall, Timed {
   }
 
   sent(): void {
-    this.waitUntilMs = this.deadlines.after(this.request.firstByteTimeoutMs)
-    if (this.#phase !== WAITING) return // sent again on a fresh connection
+    const isFirst = this.#phase === WAITING // not sent again on a fresh connection
     this.#phase = SENT
-    this.#handler.onSent()
+    this.#listen()
+    if (isFirst) this.#handler.onSent()
+  }
+
+  /** The patience with an upstream that says nothing starts anew. */
+  #listen(): void {
+    const { firstByteTimeoutMs, idleTimeoutMs } = this.request
+    if (this.#isPaused) this.waitUntilMs = this.deadlines.after(idleTimeoutMs * pausedIdleTimeouts)
+    else this.waitUntilMs = this.deadlines.after(this.#phase === SENT ? firstByteTimeoutMs : idleTimeoutMs)
   }
 
   /** The final head. `whole` is the complete body if it is known already. */
   answered(status: number, headers: TransportHeaders, whole: Uint8Array | null): void {
-    const { maxBodyBytes, idleTimeoutMs } = this.request
+    const { maxBodyBytes } = this.request
     this.#phase = ANSWERED
-    this.waitUntilMs = this.deadlines.after(idleTimeoutMs)
+    this.#listen()
     if (headers.contentLength > maxBodyBytes || (whole !== null && whole.length > maxBodyBytes)) return this.#tooLong()
     const coding = whole !== null && whole.length === 0 ? null : contentCoding(headers.get('content-encoding'))
     if (coding === null) {
@@ -89,12 +99,13 @@ export abstract class Call implements UpstreamCall, Timed {
     headers.detach()
     headers.hideCoding()
     this.#decoder = new BodyDecoder(coding, this)
+    if (this.#isPaused) this.#decoder.pause()
     this.#handler.onHead(status, headers, null)
     if (whole !== null && !this.isOver) this.#decoder.write(whole)
   }
 
   received(chunk: Uint8Array): void {
-    if (!this.#isPaused) this.waitUntilMs = this.deadlines.after(this.request.idleTimeoutMs)
+    if (!this.#isPaused) this.#listen()
     if (this.#decoder !== null) return this.#decoder.write(chunk)
     this.#receivedBytes += chunk.length
     if (this.#receivedBytes > this.request.maxBodyBytes) return this.#tooLong()
@@ -127,10 +138,9 @@ export abstract class Call implements UpstreamCall, Timed {
     const { request } = this
     if (isTotal) return this.fail('upstream_timeout', `the call took longer than ${request.totalTimeoutMs} ms`)
     if (this.#phase === WAITING) return this.failWith(this.waitFailure())
-    if (this.#phase === ANSWERED) {
-      return this.fail('stream_timeout', this.#isPaused ? 'paused for too long' : `silent for ${request.idleTimeoutMs} ms`)
-    }
-    if (this.tookBytes()) this.waitUntilMs = this.deadlines.after(request.firstByteTimeoutMs)
+    if (this.#isPaused) return this.fail('stream_timeout', 'paused for too long')
+    if (this.#phase === ANSWERED) return this.fail('stream_timeout', `silent for ${request.idleTimeoutMs} ms`)
+    if (this.tookBytes()) this.#listen()
     else this.fail('upstream_timeout', `no response within ${request.firstByteTimeoutMs} ms`)
   }
 
@@ -143,19 +153,21 @@ export abstract class Call implements UpstreamCall, Timed {
   pause(): void {
     if (this.#isPaused || this.#phase === OVER) return
     this.#isPaused = true
-    if (this.waitUntilMs < Number.POSITIVE_INFINITY) {
-      this.waitUntilMs = this.deadlines.after(this.request.idleTimeoutMs * pausedIdleTimeouts)
-    }
-    if (this.#decoder !== null) this.#decoder.pause()
-    else this.setFlow(false)
+    this.#changeFlow()
   }
 
   resume(): void {
     if (!this.#isPaused || this.#phase === OVER) return
     this.#isPaused = false
-    if (this.waitUntilMs < Number.POSITIVE_INFINITY) this.waitUntilMs = this.deadlines.after(this.request.idleTimeoutMs)
-    if (this.#decoder !== null) this.#decoder.resume()
-    else this.setFlow(true)
+    this.#changeFlow()
+  }
+
+  #changeFlow(): void {
+    const isListening = this.#phase !== WAITING && this.waitUntilMs < Number.POSITIVE_INFINITY
+    if (isListening) this.#listen()
+    if (this.#decoder === null) this.setFlow(!this.#isPaused)
+    else if (this.#isPaused) this.#decoder.pause()
+    else this.#decoder.resume()
   }
 
   // What the decoder tells.

@@ -1,4 +1,13 @@
-import { type BrotliDecompress, createBrotliDecompress, createGunzip, createInflate, createInflateRaw, type Gunzip, type Inflate, type InflateRaw } from 'node:zlib'
+import {
+  type BrotliDecompress,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createInflateRaw,
+  type Gunzip,
+  type Inflate,
+  type InflateRaw,
+} from 'node:zlib'
 
 export type ContentCoding = 'gzip' | 'deflate' | 'br'
 
@@ -61,7 +70,8 @@ export class BodyDecoder {
   }
 
   end(): void {
-    if (this.#inflater === null) this.#owner.onDecoderEnd() // an empty body is empty in every coding
+    if (this.#inflater === null)
+      this.#owner.onDecoderEnd() // an empty body is empty in every coding
     else this.#inflater.end()
   }
 

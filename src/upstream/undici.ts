@@ -114,7 +114,10 @@ export class UndiciOrigin implements Origin {
     const { method, path, fields } = call.request.head as UndiciHead
     const headers = call.request.extraHeaders === '' ? fields : fields.concat(parseFields(call.request.extraHeaders))
     try {
-      dispatcher.dispatch({ origin: this.url, method: method as Dispatcher.HttpMethod, path, headers, body: call.body }, call)
+      dispatcher.dispatch(
+        { origin: this.url, method: method as Dispatcher.HttpMethod, path, headers, body: call.body },
+        call,
+      )
     } catch (error) {
       call.fail('upstream_unreachable', describeError(error as Error))
     }
@@ -141,7 +144,8 @@ async function createDispatcher(options: OriginOptions): Promise<Dispatcher> {
     headersTimeout: 0,
     bodyTimeout: 0,
   }
-  if (options.proxy === '') return new Pool(options.url, { ...common, connect: { ...secure, timeout: options.connectTimeoutMs } })
+  if (options.proxy === '')
+    return new Pool(options.url, { ...common, connect: { ...secure, timeout: options.connectTimeoutMs } })
   return new ProxyAgent({ ...common, uri: options.proxy, requestTls: secure })
 }
 

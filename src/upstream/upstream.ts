@@ -96,6 +96,7 @@ export interface UpstreamHandler {
   onFailure(failure: Failure): void
 }
 
+/** Readable until the call's last callback has returned. */
 export interface ResponseHeaders {
   /** By lower-case name; '' when absent; repeated fields joined with ', '. */
   get(name: string): string

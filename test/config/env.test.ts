@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { readEnvironment } from '../../src/config/env.ts'
 import { environment, lines } from './support.ts'
 
-const read = (variables: Record<string, string>, exists: (file: string) => boolean = () => false) => readEnvironment(variables, { exists })
+const read = (variables: Record<string, string>, exists: (file: string) => boolean = () => false) =>
+  readEnvironment(variables, { exists })
 
 const warnings = (variables: Record<string, string>): string[] => {
   const result = read(variables)
@@ -62,7 +63,12 @@ test('every variable is read', () => {
   assert.equal(env.allowUnauthenticated, true)
   assert.deepEqual(env.trustedProxies, ['10.0.0.0/8', 'fd00::/8', '192.0.2.7/32'])
   assert.equal(env.enablePprof, true)
-  assert.deepEqual(env.proxy, { http: 'http://other:8080', https: 'http://user:pw@proxy:3128', all: '', no: ['localhost', '.internal'] })
+  assert.deepEqual(env.proxy, {
+    http: 'http://other:8080',
+    https: 'http://user:pw@proxy:3128',
+    all: '',
+    no: ['localhost', '.internal'],
+  })
 })
 
 test('RATE_LIMIT_RPS=0 turns the limit off, and RPS alone leaves the burst at 40', () => {
@@ -80,13 +86,23 @@ test('a bad rate limit is a warning and the default, never no limit', () => {
 })
 
 test('an unreadable network in TRUSTED_PROXIES refuses the start', () => {
-  for (const bad of ['10.0.0.0/33', 'proxy', '::1/129', '10.0.0.0/8/8', '10.0.0.0/', '1.2.3/8', 'fe80::1%eth0/64', '10.0.0.0/-1']) {
+  for (const bad of [
+    '10.0.0.0/33',
+    'proxy',
+    '::1/129',
+    '10.0.0.0/8/8',
+    '10.0.0.0/',
+    '1.2.3/8',
+    'fe80::1%eth0/64',
+    '10.0.0.0/-1',
+  ]) {
     assert.equal(problems({ TRUSTED_PROXIES: `127.0.0.1/32,${bad}` }).length, 1, bad)
   }
 })
 
 test('a bad PORT refuses the start', () => {
-  for (const bad of ['http', '65536', '-1', '80.5', '0x50', '99999999']) assert.equal(problems({ PORT: bad }).length, 1, bad)
+  for (const bad of ['http', '65536', '-1', '80.5', '0x50', '99999999'])
+    assert.equal(problems({ PORT: bad }).length, 1, bad)
   assert.equal(environment({ PORT: '0' }).port, 0)
   assert.equal(environment({ PORT: ' ' }).port, null)
 })
@@ -101,7 +117,12 @@ test('in production everything that speaks against it is said together', () => {
 })
 
 test('in production a limit that is off, profiling and keys in memory are warned of', () => {
-  const said = warnings({ GATEWAY_ENV: 'production', MASTER_KEY: 'a-master-key-of-some-length', RATE_LIMIT_RPS: '0', ENABLE_PPROF: '1' })
+  const said = warnings({
+    GATEWAY_ENV: 'production',
+    MASTER_KEY: 'a-master-key-of-some-length',
+    RATE_LIMIT_RPS: '0',
+    ENABLE_PPROF: '1',
+  })
   assert.deepEqual(
     said.map(line => line.split(' ')[1]),
     ['RATE_LIMIT_RPS:', 'ENABLE_PPROF:', 'API_KEY_STORE_BACKEND:'],
@@ -109,7 +130,8 @@ test('in production a limit that is off, profiling and keys in memory are warned
 })
 
 test('a misspelt production is warned of, since it guards nothing', () => {
-  for (const stage of ['prod', 'Prodution', 'producton']) assert.match(warnings({ GATEWAY_ENV: stage }).join(), /only "production"/)
+  for (const stage of ['prod', 'Prodution', 'producton'])
+    assert.match(warnings({ GATEWAY_ENV: stage }).join(), /only "production"/)
   assert.deepEqual(warnings({ GATEWAY_ENV: 'staging' }), [])
   assert.equal(environment({ GATEWAY_ENV: 'Production', MASTER_KEY: 'a-master-key-of-some-length' }).production, true)
 })
@@ -128,7 +150,8 @@ test('a wildcard or an origin that can never match is warned of', () => {
 })
 
 test('a master key that no header can carry is refused, a short one warned of', () => {
-  for (const bad of ['two words', 'line\n', 'schlüssel-schlüssel', 'tab\tkey']) assert.equal(problems({ MASTER_KEY: bad }).length, 1, bad)
+  for (const bad of ['two words', 'line\n', 'schlüssel-schlüssel', 'tab\tkey'])
+    assert.equal(problems({ MASTER_KEY: bad }).length, 1, bad)
   assert.match(warnings({ MASTER_KEY: 'short' }).join(), /shorter than 16/)
   assert.doesNotMatch(warnings({ MASTER_KEY: 'short' }).join(), /"short"/)
 })
@@ -155,7 +178,10 @@ test('credentials are found by the name of their variable', () => {
 })
 
 test('an unknown log level or flag is warned of, and the flag is off', () => {
-  assert.match(warnings({ LOG_LEVEL: 'debgu' }).join(), /must be one of debug, info, warn, error; info is used; did you mean "debug"/)
+  assert.match(
+    warnings({ LOG_LEVEL: 'debgu' }).join(),
+    /must be one of debug, info, warn, error; info is used; did you mean "debug"/,
+  )
   assert.equal(environment({ ALLOW_UNAUTHENTICATED_PROXY: 'maybe' }).allowUnauthenticated, false)
   assert.equal(warnings({ ALLOW_UNAUTHENTICATED_PROXY: 'maybe' }).length, 1)
 })

@@ -53,24 +53,39 @@ aliases: {a: a}
 })
 
 test('a JSON file gets positions, too', () => {
-  assert.deepEqual(refusal('{\n  "targets": [{"virtual_key": "openai", "wieght": 1}],\n  "max_request_bytes": "x"\n}', 'c.json'), [
-    'c.json:2:41 targets[0].wieght: unknown key; did you mean "weight"?',
-    'c.json:3:24 max_request_bytes: must be a number, not text',
-  ])
+  assert.deepEqual(
+    refusal('{\n  "targets": [{"virtual_key": "openai", "wieght": 1}],\n  "max_request_bytes": "x"\n}', 'c.json'),
+    [
+      'c.json:2:41 targets[0].wieght: unknown key; did you mean "weight"?',
+      'c.json:3:24 max_request_bytes: must be a number, not text',
+    ],
+  )
 })
 
 // One row a rule: what is added to a valid file, and what is said about it.
 const rules: readonly (readonly [added: string, said: RegExp])[] = [
-  ['strategy: {mode: single, unpriced_strategy: free}', /unpriced_strategy: unknown value "free"; it must be one of fallback, skip, allow/],
+  [
+    'strategy: {mode: single, unpriced_strategy: free}',
+    /unpriced_strategy: unknown value "free"; it must be one of fallback, skip, allow/,
+  ],
   ['strategy: {mode: conditional}', /strategy.conditions: the mode conditional needs at least one entry/],
   ['strategy: {mode: content-based}', /strategy.content_conditions: the mode content-based needs at least one entry/],
   ['strategy: {mode: ab-test}', /strategy.ab_variants: the mode ab-test needs at least one entry/],
   ['strategy: {mode: loadbalance}', /targets: the mode loadbalance needs at least one target with a weight above 0/],
-  ['strategy: {conditions: [{key: mdel, value: x, target_key: openai}]}', /key: unknown value "mdel"; it must be one of model, model_prefix; did you mean "model"/],
-  ['strategy: {conditions: [{key: model, value: x, target_key: opena}]}', /target_key: there is no target "opena"; there are openai; did you mean "openai"/],
+  [
+    'strategy: {conditions: [{key: mdel, value: x, target_key: openai}]}',
+    /key: unknown value "mdel"; it must be one of model, model_prefix; did you mean "model"/,
+  ],
+  [
+    'strategy: {conditions: [{key: model, value: x, target_key: opena}]}',
+    /target_key: there is no target "opena"; there are openai; did you mean "openai"/,
+  ],
   ['strategy: {conditions: [{key: model}]}', /conditions\[0\]\.target_key: is required/],
   ['strategy: {content_conditions: [{type: regex, value: x, target_key: openai}]}', /type: unknown value "regex"/],
-  ['strategy: {ab_variants: [{target_key: openai, weight: -1}]}', /ab_variants\[0\].weight: must be at least 0, not -1/],
+  [
+    'strategy: {ab_variants: [{target_key: openai, weight: -1}]}',
+    /ab_variants\[0\].weight: must be at least 0, not -1/,
+  ],
   ['strategy: {ab_variants: [{target_key: openai, weight: 0}]}', /ab_variants: at least one weight must be above 0/],
   ['strategy: {ab_variants: [{target_key: other, weight: 1}]}', /there is no target "other"/],
   ['    retry: {attempts: -1}', /retry.attempts: must be at least 0, not -1/],
@@ -96,14 +111,26 @@ const rules: readonly (readonly [added: string, said: RegExp])[] = [
   ['    tls: {cert_file: a.pem}', /tls: cert_file and key_file go together/],
   ['    api_key: 12345678', /api_key: must be text, not a number; put it in quotes/],
   ['  - virtual_key: openai', /targets\[1\]: targets\[0\] is already called "openai"; give one of them a name/],
-  ['  - {virtual_key: other, provider: opnai}', /targets\[1\].provider: unknown provider "opnai".* did you mean "openai"/],
+  [
+    '  - {virtual_key: other, provider: opnai}',
+    /targets\[1\].provider: unknown provider "opnai".* did you mean "openai"/,
+  ],
   ['  - {name: x}', /targets\[1\]: virtual_key is required/],
   ['  - {}', /targets\[1\]: virtual_key is required/],
   ['  - openai', /targets\[1\]: must be a map, not text/],
   ['plugins: [{stage: before_request}]', /plugins\[0\].name: is required/],
-  ['plugins: [{name: x, stage: before}]', /stage: unknown value "before"; it must be one of before_request, after_request, on_error/],
-  ['plugins: [{name: x, stage: on_error, enabled: true}, {name: x, stage: on_error, enabled: true}]', /plugins\[1\]: "x" is listed for this stage already/],
-  ['plugins: [{name: x, enabled: true, config: {a: 1, b: 2}}, {name: x, stage: on_error, enabled: true, config: {b: 3}}]', /plugins\[1\]: the config must be the one of plugins\[0\]/],
+  [
+    'plugins: [{name: x, stage: before}]',
+    /stage: unknown value "before"; it must be one of before_request, after_request, on_error/,
+  ],
+  [
+    'plugins: [{name: x, stage: on_error, enabled: true}, {name: x, stage: on_error, enabled: true}]',
+    /plugins\[1\]: "x" is listed for this stage already/,
+  ],
+  [
+    'plugins: [{name: x, enabled: true, config: {a: 1, b: 2}}, {name: x, stage: on_error, enabled: true, config: {b: 3}}]',
+    /plugins\[1\]: the config must be the one of plugins\[0\]/,
+  ],
   ['aliases: {"": x}', /aliases\[""\]: the name of an alias must not be empty/],
   ['aliases: {a: ""}', /aliases.a: an alias must name a model/],
   ['aliases: {a: a}', /aliases.a: an alias must not stand for itself/],
@@ -111,7 +138,10 @@ const rules: readonly (readonly [added: string, said: RegExp])[] = [
   ['mcp_servers: [{url: http://x}]', /mcp_servers\[0\].name: is required/],
   ['mcp_servers: [{name: a}]', /mcp_servers\[0\]: exactly one of url and command is required/],
   ['mcp_servers: [{name: a, url: http://x, command: y}]', /exactly one of url and command/],
-  ['mcp_servers: [{name: a, url: http://x}, {name: a, url: http://y}]', /mcp_servers\[1\].name: mcp_servers\[0\] has this name already/],
+  [
+    'mcp_servers: [{name: a, url: http://x}, {name: a, url: http://y}]',
+    /mcp_servers\[1\].name: mcp_servers\[0\] has this name already/,
+  ],
   ['observability: {tracing: {protocol: http}}', /protocol: unknown value "http"/],
   ['observability: {tracing: {sample_ratio: 1.5}}', /sample_ratio: must be at most 1, not 1.5/],
   ['max_request_bytes: ten', /max_request_bytes: must be a number, not text/],
@@ -119,7 +149,10 @@ const rules: readonly (readonly [added: string, said: RegExp])[] = [
   ['request_timeout: -5s', /request_timeout: must be a duration/],
   ['request_timeout: 30', /request_timeout: must be a duration such as "500ms", "30s" or "1m30s"$/],
   ['request_timeout: 1000h', /request_timeout: must be at most 596h/],
-  ['compatibility: {on_unsupported_param: ignore}', /on_unsupported_param: unknown value "ignore"; it must be one of warn, drop, reject/],
+  [
+    'compatibility: {on_unsupported_param: ignore}',
+    /on_unsupported_param: unknown value "ignore"; it must be one of warn, drop, reject/,
+  ],
   ['compatibility: {stream_usage: never}', /stream_usage: unknown value "never"/],
   ['batch_target: mistral', /batch_target: there is no target "mistral"/],
   ['responses_target: opnai', /responses_target: there is no target "opnai"; there are openai; did you mean "openai"/],
@@ -149,11 +182,17 @@ const unavailable: readonly (readonly [added: string, said: string])[] = [
   ['strategy: {mode: cost-optimized}', 'strategy.mode: the strategy mode "cost-optimized" is not available yet'],
   ['    circuit_breaker: {}', 'targets[0].circuit_breaker: circuit_breaker is not available yet'],
   ['    concurrency: {max_concurrency: 5}', 'targets[0].concurrency: concurrency is not available yet'],
-  ['plugins: [{name: word-filter, stage: before_request, enabled: true}]', 'plugins[0]: the plugin "word-filter" is not available yet'],
+  [
+    'plugins: [{name: word-filter, stage: before_request, enabled: true}]',
+    'plugins[0]: the plugin "word-filter" is not available yet',
+  ],
   ['mcp_servers: [{name: tools, url: http://x}]', 'mcp_servers[0]: the MCP server "tools" is not available yet'],
   ['observability: {tracing: {enabled: true}}', 'observability.tracing: tracing is not available yet'],
   ['observability: {tracing: {endpoint: http://x}}', 'observability.tracing: tracing is not available yet'],
-  ['observability: {exporters: [{name: webhook, enabled: true}]}', 'observability.exporters[0]: the exporter "webhook" is not available yet'],
+  [
+    'observability: {exporters: [{name: webhook, enabled: true}]}',
+    'observability.exporters[0]: the exporter "webhook" is not available yet',
+  ],
   ['batch_target: openai', 'batch_target: batch_target is not available yet'],
   ['responses_target: openai', 'responses_target: responses_target is not available yet'],
 ]
@@ -199,7 +238,9 @@ test('a section with every line commented out is the same as none', () => {
 })
 
 test('another apiVersion is a warning, and so is a reference where none is resolved', () => {
-  const { warnings } = accepted(withTarget(`apiVersion: v2\naliases: {fast: "${ref('MODEL')}"}\nupstream: {proxy: "${ref('PROXY')}"}`))
+  const { warnings } = accepted(
+    withTarget(`apiVersion: v2\naliases: {fast: "${ref('MODEL')}"}\nupstream: {proxy: "${ref('PROXY')}"}`),
+  )
   assert.deepEqual(
     warnings.map(({ path, line }) => [path, line]),
     [
@@ -211,7 +252,12 @@ test('another apiVersion is a warning, and so is a reference where none is resol
 
 test('a credential in the wrong place is not repeated in the message', () => {
   const secret = 'sk-live-0123456789abcdef'
-  for (const added of [`server: {port: ${secret}}`, `request_timeout: ${secret}`, `upstream: {http2: ${secret}}`, `    models: ${secret}`]) {
+  for (const added of [
+    `server: {port: ${secret}}`,
+    `request_timeout: ${secret}`,
+    `upstream: {http2: ${secret}}`,
+    `    models: ${secret}`,
+  ]) {
     assert.doesNotMatch(refusal(withTarget(added)).join('\n'), /sk-live/)
   }
   for (const line of [`    api_key: {a: ${secret}}`, '    api_key: 1234567890123456']) {
@@ -235,12 +281,24 @@ test('what is no config file is refused with a reason', () => {
     [oversize, 'c.yaml', /larger than 4 MiB/],
     [' '.repeat(10 * 1024 * 1024), 'c.json', /larger than 4 MiB/],
     [Buffer.from([0x74, 0xff, 0xfe]), 'c.yaml', /not UTF-8/],
-    ['targets: [{virtual_key: openai}]\n---\ntargets: []\n', 'c.yaml', /c\.yaml:2:1: a second document is not accepted/],
+    [
+      'targets: [{virtual_key: openai}]\n---\ntargets: []\n',
+      'c.yaml',
+      /c\.yaml:2:1: a second document is not accepted/,
+    ],
     ['{"targets":[{"virtual_key":"openai"}]} {}', 'c.json', /c\.json:1:40: nothing may follow the top-level value/],
     ['targets: [{virtual_key: openai}]', 'c.json', /c\.json:1:1: targets is not a JSON value/],
     ['{"targets":[{"virtual_key":"openai"},]}', 'c.json', /c\.json:1:38: a trailing comma is not allowed/],
-    ['{"targets":[{"virtual_key":"openai"}],"targets":[]}', 'c.json', /c\.json:1:39 targets: duplicate key; the first one is in line 1/],
-    ['targets: [{virtual_key: openai}]\nauth: {}\nauth: {}\n', 'c.yaml', /c\.yaml:3:1 auth: duplicate key; the first one is in line 2/],
+    [
+      '{"targets":[{"virtual_key":"openai"}],"targets":[]}',
+      'c.json',
+      /c\.json:1:39 targets: duplicate key; the first one is in line 1/,
+    ],
+    [
+      'targets: [{virtual_key: openai}]\nauth: {}\nauth: {}\n',
+      'c.yaml',
+      /c\.yaml:3:1 auth: duplicate key; the first one is in line 2/,
+    ],
     ['targets: [{virtual_key: openai}]\n__proto__: {}\n', 'c.yaml', /__proto__: this key is not allowed/],
     ['{"__proto__": {"a": 1}}', 'c.json', /__proto__: this key is not allowed/],
     ['targets: *nowhere', 'c.yaml', /no anchor &nowhere/],
@@ -285,7 +343,10 @@ targets:
 })
 
 test('files made to cost a lot are refused, not paid for', () => {
-  const laughs = ['a: &a [x,x,x,x,x,x,x,x,x]', ...'bcdefghij'.split('').map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghij'[i]}`).join(',')}]`)]
+  const laughs = [
+    'a: &a [x,x,x,x,x,x,x,x,x]',
+    ...'bcdefghij'.split('').map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghij'[i]}`).join(',')}]`),
+  ]
   assert.match(refusal(laughs.join('\n'))[0], /expands to more than 200000 values/)
   for (const opening of ['[', '{a: ', '- ', '? ', '{? ', '[{']) {
     assert.match(refusal(opening.repeat(100_000))[0], /nest at most 64 deep/)
@@ -298,7 +359,38 @@ test('files made to cost a lot are refused, not paid for', () => {
 
 test('500 random changes of a valid file never crash the loader, and every refusal says where', () => {
   const json = JSON.stringify(accepted(whole).config, null, 1)
-  const scraps = ['\t', '\n', '  ', '- ', ': ', '{', '}', '[', ']', '"', "'", '&a ', '*a', '!!', '|', '>', '%', '#', '\0', '-1', 'null', '~', '1e999', '<<: ', '---\n', '\\u', ',', 'é', '\u{1F600}', '__proto__: 1\n']
+  const scraps = [
+    '\t',
+    '\n',
+    '  ',
+    '- ',
+    ': ',
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    "'",
+    '&a ',
+    '*a',
+    '!!',
+    '|',
+    '>',
+    '%',
+    '#',
+    '\0',
+    '-1',
+    'null',
+    '~',
+    '1e999',
+    '<<: ',
+    '---\n',
+    '\\u',
+    ',',
+    'é',
+    '\u{1F600}',
+    '__proto__: 1\n',
+  ]
   const next = random(20_260)
   let refused = 0
   for (let round = 0; round < 500; round++) {
@@ -336,7 +428,8 @@ test('changed values in any place are reported at that place', () => {
       const key = keys[next(keys.length)]
       path = Array.isArray(at) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`
       const value = at[key]
-      if (typeof value === 'object' && value !== null && Object.keys(value).length > 0 && next(3) > 0) at = value as Record<string, unknown>
+      if (typeof value === 'object' && value !== null && Object.keys(value).length > 0 && next(3) > 0)
+        at = value as Record<string, unknown>
       else {
         // No field of the file takes a list of lists.
         at[key] = [[1]]
@@ -345,6 +438,10 @@ test('changed values in any place are reported at that place', () => {
     }
     const result = load(JSON.stringify(copy, null, 1), 'c.json')
     assert.equal(result.ok, false, path)
-    if (!result.ok) assert.ok(result.problems.some(problem => problem.path === path || problem.path.startsWith(`${path}[`)), `${path}: ${JSON.stringify(result.problems)}`)
+    if (!result.ok)
+      assert.ok(
+        result.problems.some(problem => problem.path === path || problem.path.startsWith(`${path}[`)),
+        `${path}: ${JSON.stringify(result.problems)}`,
+      )
   }
 })

@@ -49,12 +49,15 @@ test('20,000 mutated texts are accepted exactly when JSON.parse accepts them', (
 test('every value and key knows its place', () => {
   const text = '{"a": [10, {"b c": "x"}]}'
   const tree = parseJson(new SourceText(text))
-  assert.deepEqual([...tree.values].map(([path, offset]) => [path, text.slice(offset, offset + 2)]), [
-    ['', '{"'],
-    ['a', '[1'],
-    ['a[0]', '10'],
-    ['a[1]', '{"'],
-    ['a[1]["b c"]', '"x'],
-  ])
+  assert.deepEqual(
+    [...tree.values].map(([path, offset]) => [path, text.slice(offset, offset + 2)]),
+    [
+      ['', '{"'],
+      ['a', '[1'],
+      ['a[0]', '10'],
+      ['a[1]', '{"'],
+      ['a[1]["b c"]', '"x'],
+    ],
+  )
   assert.equal(tree.keys.get('a[1]["b c"]'), 12)
 })

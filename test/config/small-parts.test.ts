@@ -25,7 +25,8 @@ test('durations are those of Go, without signs', () => {
     '2000μs': 2,
   }
   for (const [text, ms] of Object.entries(known)) assert.equal(parseDuration(text), ms, text)
-  for (const bad of ['', '5', '1', 's', '1 s', '1d', '-1s', '+1s', '1m 30s', '1e3s', '1s1', '٣s', `${'9'.repeat(80)}s`]) assert.equal(parseDuration(bad), null, bad)
+  for (const bad of ['', '5', '1', 's', '1 s', '1d', '-1s', '+1s', '1m 30s', '1e3s', '1s1', '٣s', `${'9'.repeat(80)}s`])
+    assert.equal(parseDuration(bad), null, bad)
 })
 
 test('threads for 1, 2, 4 and 64 cores', () => {
@@ -106,14 +107,25 @@ test('a hundred problems are shown, the rest is counted', () => {
 })
 
 test('NO_PROXY is understood as other clients understand it', () => {
-  const through = (url: string, no: string) => proxyFor(new URL(url), { http: 'http://p:1', https: 'http://p:2', all: '', no: no.split(',').filter(Boolean) })
+  const through = (url: string, no: string) =>
+    proxyFor(new URL(url), { http: 'http://p:1', https: 'http://p:2', all: '', no: no.split(',').filter(Boolean) })
   assert.equal(through('https://api.openai.com/v1', ''), 'http://p:2')
   assert.equal(through('http://api.openai.com/v1', ''), 'http://p:1')
-  for (const direct of ['http://localhost:8000', 'http://127.0.0.1', 'http://[::1]:80', 'https://a.localhost']) assert.equal(through(direct, ''), '', direct)
-  for (const rule of ['*', 'openai.com', '.openai.com', '*.openai.com', 'api.openai.com', 'API.openai.com', 'api.openai.com:443']) {
+  for (const direct of ['http://localhost:8000', 'http://127.0.0.1', 'http://[::1]:80', 'https://a.localhost'])
+    assert.equal(through(direct, ''), '', direct)
+  for (const rule of [
+    '*',
+    'openai.com',
+    '.openai.com',
+    '*.openai.com',
+    'api.openai.com',
+    'API.openai.com',
+    'api.openai.com:443',
+  ]) {
     assert.equal(through('https://api.openai.com/v1', rule), '', rule)
   }
-  for (const rule of ['penai.com', 'api.openai.com:8443', 'com.openai', '10.0.0.0/8']) assert.notEqual(through('https://api.openai.com/v1', rule), '', rule)
+  for (const rule of ['penai.com', 'api.openai.com:8443', 'com.openai', '10.0.0.0/8'])
+    assert.notEqual(through('https://api.openai.com/v1', rule), '', rule)
   assert.equal(through('http://10.1.2.3:8000', '10.0.0.0/8'), '')
   assert.notEqual(through('http://11.1.2.3:8000', '10.0.0.0/8'), '')
   assert.equal(through('http://[fd00::1]', 'fd00::/8'), '')
@@ -124,5 +136,6 @@ test('NO_PROXY is understood as other clients understand it', () => {
 test('a proxy is an http or https URL, the scheme may be left out', () => {
   assert.equal(parseProxyUrl('proxy:3128'), 'http://proxy:3128')
   assert.equal(parseProxyUrl('http://u:p@proxy:3128/'), 'http://u:p@proxy:3128')
-  for (const bad of ['socks5://p:1', 'http://', 'http://p/path', 'http://p?x', 'ftp://p', '']) assert.equal(parseProxyUrl(bad), null, bad)
+  for (const bad of ['socks5://p:1', 'http://', 'http://p/path', 'http://p?x', 'ftp://p', ''])
+    assert.equal(parseProxyUrl(bad), null, bad)
 })

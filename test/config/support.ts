@@ -108,7 +108,8 @@ export function compiled(text: string | null, options: CompileOptions = {}): Com
   return result
 }
 
-export const lines = (problems: readonly Problem[]): string[] => (problems.length === 0 ? [] : formatProblems('', problems).split('\n'))
+export const lines = (problems: readonly Problem[]): string[] =>
+  problems.length === 0 ? [] : formatProblems('', problems).split('\n')
 
 /** `${NAME}`, without writing a template placeholder into a plain string. */
 export const ref = (name: string): string => `\${${name}}`
@@ -131,7 +132,7 @@ export function random(seed: number): (below: number) => number {
     state = (state + 0x6d2b79f5) | 0
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return (((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below | 0
+    return ((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below) | 0
   }
 }
 

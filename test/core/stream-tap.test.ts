@@ -304,7 +304,12 @@ test('usage of a JSON answer is the top-level one, whatever else is called usage
     ['{"choices":[]}', null],
     ['', null],
   ]
-  for (const [body, total] of cases) assert.equal(tapUsage(Buffer.from(body))?.total ?? null, total, body)
+  for (const [body, total] of cases) {
+    assert.equal(tapUsage(Buffer.from(body))?.total ?? null, total, body)
+    const shared = new Uint8Array(new SharedArrayBuffer(body.length))
+    shared.set(Buffer.from(body))
+    assert.equal(tapUsage(shared)?.total ?? null, total, body)
+  }
 })
 
 test('the tail of a long answer is enough for its usage', () => {

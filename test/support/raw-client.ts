@@ -29,20 +29,27 @@ export async function eventually(condition: () => boolean, what: string, timeout
 /** A client that sends what it is told, byte by byte if need be, and reads what comes. Destroyed when the test ends. */
 export class RawClient {
   readonly socket: Socket
-  /** What has come and was not taken by `response`. */
-  received = Buffer.alloc(0)
+  /** All that has come, taken or not. */
   receivedBytes = 0
   /** The server sent FIN. */
   hasEnded = false
   isClosed = false
   errorCode = ''
 
+  #pieces: Buffer[] = []
+
+  /** What has come and was not taken by `response`. */
+  get received(): Buffer {
+    if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces)]
+    return this.#pieces[0]
+  }
+
   private constructor(socket: Socket) {
     this.socket = socket
     socket.setNoDelay(true)
     socket.on('data', (bytes: Buffer) => {
       this.receivedBytes += bytes.length
-      this.received = Buffer.concat([this.received, bytes])
+      this.#pieces.push(bytes)
     })
     socket.on('end', () => {
       this.hasEnded = true
@@ -125,12 +132,12 @@ export class RawClient {
     )
     const bytes = this.received.subarray(headEnd + 4)
     if (status < 200 && !keepsInterim) {
-      this.received = bytes
+      this.#pieces = [bytes]
       return this.#take(isHead, keepsInterim)
     }
     const framed = frame(bytes, status, headers, isHead, isOver)
     if (framed === null) return null
-    this.received = bytes.subarray(framed.taken)
+    this.#pieces = [bytes.subarray(framed.taken)]
     return { status, head, headers, body: framed.body, isWhole: framed.isWhole }
   }
 }

@@ -31,14 +31,15 @@ async function startChild(t: TestContext, stdout: number | 'pipe') {
   }
 }
 
-/** A pipe that stays open on both sides while the test runs. */
-function makePipe(t: TestContext): number {
+/** A pipe that stays open on both sides while the test runs. Each has a mode of its own: only reading never blocks. */
+function makePipe(t: TestContext): { reader: number; writer: number } {
   const directory = fs.mkdtempSync(join(tmpdir(), 'log-'))
   t.after(() => fs.rmSync(directory, { recursive: true }))
   execFileSync('mkfifo', [join(directory, 'pipe')])
-  const fd = fs.openSync(join(directory, 'pipe'), fs.constants.O_RDWR | fs.constants.O_NONBLOCK)
-  t.after(() => fs.closeSync(fd))
-  return fd
+  const reader = fs.openSync(join(directory, 'pipe'), fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  const writer = fs.openSync(join(directory, 'pipe'), fs.constants.O_WRONLY)
+  t.after(() => [reader, writer].forEach(fd => fs.closeSync(fd)))
+  return { reader, writer }
 }
 
 /** All there is to read right now. */
@@ -58,7 +59,7 @@ function readAvailable(fd: number): string {
 const parseLines = (text: string) => text.trimEnd().split('\n').map(line => JSON.parse(line))
 
 test('a pipe that nobody reads costs lines, never the process or its exit', unix, async t => {
-  const { ask, exit } = await startChild(t, makePipe(t))
+  const { ask, exit } = await startChild(t, makePipe(t).writer)
   const first = await ask({ log: flood })
   assert.ok(first.dropped > 0 && first.dropped < flood)
   assert.equal((await ask({ log: 10 })).dropped, first.dropped + 10, 'the newest go')
@@ -67,15 +68,15 @@ test('a pipe that nobody reads costs lines, never the process or its exit', unix
 })
 
 test('when the reader of a pipe comes back, one line says how many were lost, and none is torn', unix, async t => {
-  const fd = makePipe(t)
-  const { ask, exit } = await startChild(t, fd)
+  const { reader, writer } = makePipe(t)
+  const { ask, exit } = await startChild(t, writer)
   const { dropped } = await ask({ log: flood })
   let text = ''
-  for (let flushed = false; !flushed; flushed = (await ask({ flush: 5 })).flushed) text += readAvailable(fd)
-  text += readAvailable(fd)
+  for (let flushed = false; !flushed; flushed = (await ask({ flush: 5 })).flushed) text += readAvailable(reader)
+  text += readAvailable(reader)
   await ask({ log: 1 })
   assert.equal((await ask({ flush: 1_000 })).flushed, true)
-  const lines = parseLines(text + readAvailable(fd))
+  const lines = parseLines(text + readAvailable(reader))
   assert.deepEqual(lines.filter(line => line.msg === 'log records dropped').map(line => line.count), [dropped])
   assert.deepEqual(
     lines.filter(line => line.msg === 'line').map(line => line.n),

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { FailureKind } from '../../src/core/failures.ts'
 import { createUpstream } from '../../src/upstream/index.ts'
-import type { Origin, OriginOptions, ResponseHeaders, UpstreamCall, UpstreamRequest } from '../../src/upstream/upstream.ts'
+import type {
+  Origin,
+  OriginOptions,
+  ResponseHeaders,
+  UpstreamCall,
+  UpstreamRequest,
+} from '../../src/upstream/upstream.ts'
 
 export const originDefaults: OriginOptions = {
   url: '',

@@ -17,7 +17,9 @@ const codings: [name: string, bytes: Buffer][] = [
 
 const answer = (coding: string, body: Buffer): Buffer =>
   Buffer.concat([
-    Buffer.from(`HTTP/1.1 200 OK\r\nx-kept: yes\r\ncontent-encoding: ${coding}\r\ncontent-length: ${body.length}\r\n\r\n`),
+    Buffer.from(
+      `HTTP/1.1 200 OK\r\nx-kept: yes\r\ncontent-encoding: ${coding}\r\ncontent-length: ${body.length}\r\n\r\n`,
+    ),
     body,
   ])
 
@@ -58,7 +60,9 @@ for (const http2 of [false, true]) {
   test(`${transport}: a truncated coding is a failure`, async t => {
     for (const [coding, bytes] of codings) {
       for (const length of [1, bytes.length >> 1, bytes.length - 1]) {
-        const upstream = await startRawUpstream(t, { onRequest: c => c.write(answer(coding, bytes.subarray(0, length))) })
+        const upstream = await startRawUpstream(t, {
+          onRequest: c => c.write(answer(coding, bytes.subarray(0, length))),
+        })
         const outcome = await send(openOrigin(t, { ...upstream, http2 }))
         assertFailed(outcome, 'upstream_error', /gzip|br|deflate/)
       }

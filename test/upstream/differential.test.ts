@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Origin } from '../../src/upstream/upstream.ts'
 import { startRawUpstream } from '../support/raw-upstream.ts'
-import { openOrigin, type Outcome, send } from './collect.ts'
+import { type Outcome, openOrigin, send } from './collect.ts'
 import { type CorpusEntry, corpus } from './corpus.ts'
 
 /** Answers `GET /<entry>/<cut>` with that entry of the corpus, cut there. */
@@ -17,7 +17,8 @@ async function startCorpus(t: TestContext): Promise<{ http1: Origin; undici: Ori
       })
     },
   })
-  const options = { ...upstream, maxConnections: 1000, maxQueue: 100_000, retryStale: false }
+  // Each request has a connection of its own: what one entry leaves behind is the pool tests' business.
+  const options = { ...upstream, idleTimeoutMs: 1, maxConnectionAgeMs: 0, retryStale: false }
   return { http1: openOrigin(t, options), undici: openOrigin(t, { ...options, http2: true }) }
 }
 

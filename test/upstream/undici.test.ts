@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createSecureServer, type Http2SecureServer } from 'node:http2'
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Stream } from 'node:http2'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { startRawUpstream } from '../support/raw-upstream.ts'
+import type { TLSSocket } from 'node:tls'
+import { type RawConnection, startRawUpstream } from '../support/raw-upstream.ts'
 import { localhostCertificate, testCa } from '../support/tls-fixtures.ts'
 import { assertFailed, openOrigin, send, start, until } from './collect.ts'
 
@@ -52,17 +53,27 @@ test('an origin that offers HTTP/2 is spoken to in HTTP/2, body and headers incl
   assert.deepEqual(seen, ['POST /v1/x?y 1 2 body'])
 })
 
-test('a reset HTTP/2 stream is a failure, not a short answer', async t => {
-  const url = await startHttp2(t, server =>
-    server.on('stream', stream => {
-      stream.on('error', () => undefined)
-      stream.respond({ ':status': 200 })
-      stream.write('half', () => stream.close(2))
-    }),
-  )
-  const outcome = await send(openOrigin(t, { url, http2: true, tls: { ca: [testCa] } }))
-  assert.equal(outcome.result, 'upstream_error')
-})
+for (const [how, cut] of [
+  ['a reset HTTP/2 stream', stream => stream.destroy(new Error('reset'))],
+  ['a cancelled HTTP/2 stream', stream => stream.session?.destroy(undefined, 8)],
+  ['a lost HTTP/2 connection', (_stream, socket) => socket.destroy()],
+] as [string, (stream: ServerHttp2Stream, socket: TLSSocket) => void][]) {
+  test(`${how} is a failure, not a short answer`, async t => {
+    let socket: TLSSocket
+    const url = await startHttp2(t, server => {
+      server.on('secureConnection', accepted => {
+        socket = accepted
+      })
+      server.on('stream', stream => {
+        stream.on('error', () => undefined)
+        stream.respond({ ':status': 200 })
+        stream.write('half', () => setImmediate(() => cut(stream, socket)))
+      })
+    })
+    const outcome = await send(openOrigin(t, { url, http2: true, tls: { ca: [testCa] } }))
+    assert.equal(outcome.result, 'upstream_error')
+  })
+}
 
 test('an origin that offers only HTTP/1.1 still works when HTTP/2 is wanted', async t => {
   const upstream = await startRawUpstream(t, { tls: localhostCertificate, onRequest: c => c.write(ok) })
@@ -135,12 +146,16 @@ test('redirects are answers, not orders', async t => {
   assert.equal(upstream.requests.length, 1)
 })
 
-test('undici: cancel closes the connection, in every phase', async t => {
+test('undici: cancel closes the connection, and nothing comes after it', async t => {
+  let used: RawConnection | null = null
   const upstream = await startRawUpstream(t, {
-    onRequest: c => c.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n'),
+    onRequest: c => {
+      used = c
+      c.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n')
+    },
   })
   const origin = openOrigin(t, { ...upstream, http2: true })
-  for (const phase of ['loading', 'sent', 'head', 'data'] as const) {
+  for (const phase of ['loading', 'head', 'data'] as const) {
     let last = ''
     const started = start(origin, {
       on: (event, call) => {
@@ -151,8 +166,9 @@ test('undici: cancel closes the connection, in every phase', async t => {
     })
     if (phase === 'loading') started.call.cancel()
     else await until(() => last === phase, `${phase} came`)
-    await until(() => upstream.openCount() === 0, 'the upstream saw it close')
+    await until(() => used === null || used.socket.destroyed, 'the upstream saw it close')
   }
+  assert.equal(upstream.requests.length, 2)
   assert.equal(origin.stats().queued, 0)
 })
 
@@ -163,7 +179,9 @@ test('undici: deadlines and limits are those of every call', async t => {
     'upstream_timeout',
     /no response within 60 ms/,
   )
-  const stalling = await startRawUpstream(t, { onRequest: c => c.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx') })
+  const stalling = await startRawUpstream(t, {
+    onRequest: c => c.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx'),
+  })
   const origin = openOrigin(t, { ...stalling, http2: true })
   assertFailed(await send(origin, { idleTimeoutMs: 60 }), 'stream_timeout', /silent for 60 ms/)
   assertFailed(await send(origin, { totalTimeoutMs: 60 }), 'upstream_timeout', /longer than 60 ms/)

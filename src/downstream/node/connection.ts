@@ -36,6 +36,7 @@ const CLOSING = 4 // the last answer is out; whatever comes is discarded
 const CLOSED = 5
 
 const none = new Uint8Array(0)
+const emptyLine = Buffer.from('\r\n\r\n')
 /** What may wait unparsed: requests sent ahead, or a body that the caller has paused. Then the socket is paused. */
 const maxAheadBytes = 256 * 1024
 /** The rest of a body that nobody wants is read to keep the connection, if it is no longer than this. */
@@ -373,7 +374,14 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
   /** FIN: nothing more will come. */
   #onEnd(): void {
     this.#hasEnded = true
-    if (this.#ahead.length === 0) this.#afterEnd()
+    if (this.#ahead.length === 0 || this.#isCutShort) this.#afterEnd()
+  }
+
+  /** Whether a paused body can't be complete with what has come. */
+  get #isCutShort(): boolean {
+    if (this.#phase === BODY) return this.#aheadBytes < this.#remaining
+    // The last chunk, and a trailer section, end with an empty line.
+    return this.#phase === CHUNKS && !Buffer.concat(this.#ahead).subarray(-4).equals(emptyLine)
   }
 
   /**

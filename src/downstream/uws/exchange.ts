@@ -9,6 +9,10 @@
  *  - `endWithoutBody(length)` leaves the request open for good, so a bodiless answer brings its own length;
  *  - a socket closed with unread bytes resets, and the client may never see the answer. While the body is still
  *    arriving such an answer is written by hand in one piece, the rest is discarded, and the socket closed after it;
+ *  - what follows in the same read is handled as the next request even after `end(body, true)`, unless the answer to
+ *    the one before is still to come: such an end waits until the read is over;
+ *  - `onWritable` comes whenever the kernel takes more, not when all is taken, and nothing tells what is left: of what
+ *    is to follow, one byte goes first, and only if `write` says true was everything before it taken;
  *  - what the kernel doesn't take is buffered without bound, for a client that asks but never reads. `tryEnd` says
  *    so and leaves the request open, which makes the addon close the connection on the next one.
  */
@@ -19,6 +23,8 @@ import { isBodiless, statusText } from '../refusals.ts'
 /** What an exchange needs of its engine. */
 export interface UwsExchangeHost {
   readonly isDraining: boolean
+  /** The addon is in the middle of what it read from a socket. */
+  isReading: boolean
   /** The addon has let go of the request. */
   onGone(exchange: UwsExchange): void
   /** From here on `keepAlive` is called every few seconds, until `onReceived` or `onGone`. */
@@ -82,10 +88,13 @@ export class UwsExchange implements Reply {
   #isStream = false
   #length = 0
   #given = 0
+  /** The client has yet to take what was written. */
   #isBlocked = false
-  #wroteAll = true
+  /** `onWritable` came since the last refused write, but whether all was taken is not known. */
+  #isSuspect = false
   #listens = false
   #isEnded = false
+  #isConcluded = false
   #unsent: Uint8Array[] = []
   #held: { bytes: Uint8Array; last: boolean }[] = []
   #heldBytes = 0
@@ -123,6 +132,7 @@ export class UwsExchange implements Reply {
   // The body of the request.
 
   #received(chunk: ArrayBuffer, last: boolean): void {
+    this.#host.isReading = true
     try {
       if (last) {
         this.#isReceived = true
@@ -137,6 +147,8 @@ export class UwsExchange implements Reply {
       else this.events.onBody(new Uint8Array(chunk), last)
     } catch (error) {
       this.#broke(error)
+    } finally {
+      this.#host.isReading = false
     }
   }
 
@@ -196,17 +208,23 @@ export class UwsExchange implements Reply {
     if (this.#state !== AWAITING) return
     const closes = close || this.#mustClose || this.#host.isDraining
     this.#callerIsDone()
-    corked = this
     if (closes && !this.#isReceived) this.#discardAfter(status, headers, body)
     else if (this.#isHead || isBodiless(status)) this.#answerBodiless(status, headers, body.length, closes)
     else if (closes && body.length > maxClosingBytes) this.#stream(status, headers, body)
-    else {
-      corkedStatus = status
-      corkedHeaders = headers
-      corkedChunk = body
-      corkedClose = closes
-      this.#res.cork(corkAnswer)
+    else if (closes && this.#host.isReading) {
+      setImmediate(answerLater, this, status, Uint8Array.from(headers), Uint8Array.from(body))
     }
+    else this.answerNow(status, headers, body, closes)
+  }
+
+  answerNow(status: number, headers: Uint8Array, body: Uint8Array, closes: boolean): void {
+    if (!this.#isAlive) return
+    corked = this
+    corkedStatus = status
+    corkedHeaders = headers
+    corkedChunk = body
+    corkedClose = closes
+    this.#res.cork(corkAnswer)
   }
 
   answer(status: number, headers: Uint8Array, body: Uint8Array, closes: boolean): void {
@@ -224,7 +242,9 @@ export class UwsExchange implements Reply {
     this.#length = body.length
     this.#given = body.length
     this.#isEnded = true
+    this.#isStarted = true
     this.#offer(body)
+    if (this.#isBlocked) this.#listen()
   }
 
   #stream(status: number, headers: Uint8Array, body: Uint8Array): void {
@@ -259,21 +279,38 @@ export class UwsExchange implements Reply {
       this.abort() // more than was promised: the client must not take it for the next answer
       return false
     }
-    if (!this.#isStream && this.#unsent.length > 0) {
+    if (this.#isBlocked) {
       this.#unsent.push(Uint8Array.from(chunk))
       return false
     }
+    this.#send(chunk)
+    return !this.#isBlocked
+  }
+
+  #send(bytes: Uint8Array): void {
     corked = this
-    corkedChunk = chunk
+    corkedChunk = bytes
     this.#res.cork(corkChunk)
-    if (!this.#wroteAll && this.#isAlive) this.#awaitDrain()
-    return this.#wroteAll
+    if (this.#isBlocked && this.#isAlive) this.#listen()
+  }
+
+  #listen(): void {
+    if (this.#listens) return
+    this.#listens = true
+    this.#res.onWritable(() => this.#writable())
   }
 
   chunk(bytes: Uint8Array): void {
     if (!this.#isStarted) this.start()
-    if (this.#isStream) this.#wroteAll = this.#res.write(bytes)
-    else this.#wroteAll = this.#offer(bytes)
+    if (!this.#isStream) this.#offer(bytes)
+    else if (!this.#isSuspect) this.#isBlocked = this.#isSuspect = !this.#res.write(bytes)
+    else {
+      this.#isBlocked = this.#isSuspect = !this.#res.write(bytes.subarray(0, 1))
+      const rest = bytes.subarray(1)
+      if (rest.length === 0) return
+      if (this.#isBlocked) this.#unsent.unshift(Uint8Array.from(rest))
+      else this.#isBlocked = this.#isSuspect = !this.#res.write(rest)
+    }
   }
 
   start(): void {
@@ -295,44 +332,21 @@ export class UwsExchange implements Reply {
   }
 
   /** Offers bytes of an answer of known length. What isn't taken is kept. */
-  #offer(bytes: Uint8Array): boolean {
+  #offer(bytes: Uint8Array): void {
     // The offset counts the body's bytes, so what is taken now is the difference.
     const before = this.#res.getWriteOffset()
     const [isTaken, isDone] = this.#res.tryEnd(bytes, this.#length)
-    if (isDone) {
-      this.#gone()
-      return true
-    }
-    if (isTaken) return true
-    this.#unsent.push(Uint8Array.from(bytes.subarray(this.#res.getWriteOffset() - before)))
-    this.#awaitDrain()
-    return false
-  }
-
-  #awaitDrain(): void {
-    this.#isBlocked = true
-    if (this.#listens) return
-    this.#listens = true
-    this.#res.onWritable(() => this.#writable())
+    this.#isBlocked = !isTaken
+    if (isDone) this.#gone()
+    else if (!isTaken) this.#unsent.unshift(Uint8Array.from(bytes.subarray(this.#res.getWriteOffset() - before)))
   }
 
   #writable(): boolean {
     try {
-      while (this.#unsent.length > 0) {
-        const bytes = this.#unsent.shift()!
-        const before = this.#res.getWriteOffset()
-        const [isTaken, isDone] = this.#res.tryEnd(bytes, this.#length)
-        if (isDone) {
-          this.#gone()
-          break
-        }
-        if (!isTaken) {
-          this.#unsent.unshift(bytes.subarray(this.#res.getWriteOffset() - before))
-          return true
-        }
-      }
       this.#isBlocked = false
-      if (this.#isEnded && this.#isAlive) this.#host.linger(this, 0)
+      while (this.#unsent.length > 0 && !this.#isBlocked && this.#isAlive) this.#send(this.#unsent.shift()!)
+      if (this.#isBlocked || !this.#isAlive) return true
+      if (this.#isEnded) this.#conclude()
       else this.events?.onDrain()
     } catch (error) {
       this.#broke(error)
@@ -347,7 +361,6 @@ export class UwsExchange implements Reply {
   }
 
   #end(): void {
-    corked = this
     if (this.#isHead || isBodiless(this.#status)) {
       this.#answerBodiless(this.#status, this.#headers, this.#length, this.#closes)
     } else if (this.#length >= 0 && this.#given !== this.#length) this.cut() // must not pass for whole
@@ -357,10 +370,20 @@ export class UwsExchange implements Reply {
       this.whole(this.#status, this.#headers, none, this.#closes)
     } else {
       this.#isEnded = true
-      if (!this.#isStream) return // done as soon as the rest is taken
-      this.#res.cork(corkEnd)
-      if (this.#isAlive && !this.#isBlocked) this.#host.linger(this, this.#isReceived ? closeMs : discardMs)
+      if (!this.#isBlocked) this.#conclude()
     }
+  }
+
+  /** The end of a stream; an answer of known length ends with its last byte. */
+  #conclude(): void {
+    if (!this.#isStream) return
+    if (!this.#isConcluded) {
+      this.#isConcluded = true
+      corked = this
+      this.#res.cork(corkEnd)
+    }
+    // Again with every sign that the client takes more. One that has it all closes its end before.
+    if (this.#isAlive) this.#host.linger(this, this.#isReceived && !this.#isSuspect ? closeMs : discardMs)
   }
 
   finish(): void {
@@ -390,6 +413,7 @@ export class UwsExchange implements Reply {
   /** A complete answer in one piece, while the body is still arriving. The line end after it is part of its body. */
   #discardAfter(status: number, headers: Uint8Array, body: Uint8Array): void {
     if (this.#isHead || isBodiless(status)) return this.#answerBodiless(status, headers, body.length, true)
+    corked = this
     const head = `${latin1(headers).slice(blockNameLength)}content-length: ${body.length + 2}\r\n${ownHeaders()}\r\n`
     corkedStatus = status
     corkedChunk = Buffer.concat([Buffer.from(head, 'latin1'), body])
@@ -459,6 +483,8 @@ export class UwsExchange implements Reply {
 }
 
 const deliverHeld = (exchange: UwsExchange): void => exchange.deliver()
+const answerLater = (exchange: UwsExchange, status: number, headers: Uint8Array, body: Uint8Array): void =>
+  exchange.answerNow(status, headers, body, true)
 const pauseAgain = (exchange: UwsExchange): void => exchange.pauseAgain()
 
 /** A view of shared memory can't be decoded by a `TextDecoder`. */

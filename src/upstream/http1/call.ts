@@ -15,7 +15,13 @@ export class Http1Call extends Call {
   readonly #origin: Http1Origin
   readonly #isRepeatable: boolean
 
-  constructor(origin: Http1Origin, deadlines: Deadlines, request: UpstreamRequest, bytes: Buffer, handler: UpstreamHandler) {
+  constructor(
+    origin: Http1Origin,
+    deadlines: Deadlines,
+    request: UpstreamRequest,
+    bytes: Buffer,
+    handler: UpstreamHandler,
+  ) {
     super(request, handler, deadlines)
     this.#origin = origin
     this.#bytes = bytes

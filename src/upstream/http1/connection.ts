@@ -82,7 +82,9 @@ export class Connection {
   }
 
   isFresh(nowMs: number): boolean {
-    return nowMs - this.idleSinceMs < this.#keepAliveMs && nowMs - this.openedMs < this.#origin.options.maxConnectionAgeMs
+    return (
+      nowMs - this.idleSinceMs < this.#keepAliveMs && nowMs - this.openedMs < this.#origin.options.maxConnectionAgeMs
+    )
   }
 
   pause(): void {
@@ -127,6 +129,7 @@ export class Connection {
       this.#unwritten = bytes
       this.#writePieces()
     }
+    if (call.isPaused) this.pause() // it was while it waited
     call.sent()
   }
 
@@ -145,7 +148,8 @@ export class Connection {
 
   #read(bytes: Buffer, length: number): void {
     if (this.#state === HEAD) this.#readHead(bytes, 0, length)
-    else if (this.#state === IDLE) this.close() // nobody asked: whatever it is, the next request must not take it for its answer
+    else if (this.#state === IDLE)
+      this.close() // nobody asked: whatever it is, the next request must not take it for its answer
     else if (this.#state !== CLOSED) this.#readBody(bytes, 0, length)
   }
 
@@ -187,7 +191,12 @@ export class Connection {
     if (framing >= 0) {
       const available = end - at
       if (available >= framing) {
-        return this.#deliverWhole(call, status, framing === 0 ? noBody : bytes.subarray(at, at + framing), available > framing)
+        return this.#deliverWhole(
+          call,
+          status,
+          framing === 0 ? noBody : bytes.subarray(at, at + framing),
+          available > framing,
+        )
       }
       this.#state = LENGTH
       this.#remaining = framing

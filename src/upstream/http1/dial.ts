@@ -45,7 +45,14 @@ export class Dialer {
         return true
       },
     }
-    const options = { host: this.#host, port: this.#port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, onread }
+    const options = {
+      host: this.#host,
+      port: this.#port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      onread,
+    }
     return this.readyEvent === 'connect' ? connectPlain(options) : this.#dialSecure(options)
   }
 

@@ -1,6 +1,13 @@
 import { Failure } from '../../core/failures.ts'
 import type { Deadlines } from '../deadlines.ts'
-import type { Origin, OriginOptions, PreparedHead, UpstreamCall, UpstreamHandler, UpstreamRequest } from '../upstream.ts'
+import type {
+  Origin,
+  OriginOptions,
+  PreparedHead,
+  UpstreamCall,
+  UpstreamHandler,
+  UpstreamRequest,
+} from '../upstream.ts'
 import { Http1Call } from './call.ts'
 import { Connection } from './connection.ts'
 import { Dialer } from './dial.ts'

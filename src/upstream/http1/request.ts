@@ -18,16 +18,27 @@ export class Http1Head implements PreparedHead {
 }
 
 /** Framing and persistence are the transport's business. */
-const reserved = new Set(['connection', 'content-length', 'expect', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
+const reserved = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 /** Runs when a target is compiled: a header that would break a request out of its frame is refused there, by throwing. */
 export function checkHeaders(method: string, headers: readonly (readonly [string, string])[]): void {
   if (!consistsOf(isToken, method)) throw new TypeError('the method of a request is not a token')
   for (const [name, value] of headers) {
-    if (!consistsOf(isToken, name) || name !== name.toLowerCase()) throw new TypeError(`not a header name: ${JSON.stringify(name)}`)
+    if (!consistsOf(isToken, name) || name !== name.toLowerCase())
+      throw new TypeError(`not a header name: ${JSON.stringify(name)}`)
     if (reserved.has(name)) throw new TypeError(`the header ${name} is set by the transport`)
     // The value may be a secret: it stays out of the message.
-    if (value !== '' && !consistsOf(isText, value)) throw new TypeError(`the value of the header ${name} has forbidden characters`)
+    if (value !== '' && !consistsOf(isText, value))
+      throw new TypeError(`the value of the header ${name} has forbidden characters`)
   }
 }
 

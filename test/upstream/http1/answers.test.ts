@@ -46,7 +46,10 @@ test('no body means no Content-Length, an empty body means Content-Length: 0', a
 })
 
 test('an answer that fits one read comes whole, also when it is chunked', async t => {
-  const bodies = [reply('hello'), 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n']
+  const bodies = [
+    reply('hello'),
+    'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n',
+  ]
   for (const bytes of bodies) {
     const upstream = await startRawUpstream(t, { onRequest: c => c.write(bytes) })
     const outcome = await send(openOrigin(t, upstream))
@@ -134,7 +137,9 @@ test('an HTTP/1.0 answer keeps its connection only when it says so', async t => 
 })
 
 test('interim answers are skipped, in one read or byte by byte', async t => {
-  const bytes = Buffer.from(`HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n${reply('done')}`)
+  const bytes = Buffer.from(
+    `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n${reply('done')}`,
+  )
   for (const cuts of [[], Array.from({ length: bytes.length }, (_, at) => at)]) {
     const upstream = await startRawUpstream(t, { onRequest: c => void c.writeCut(bytes, cuts) })
     const outcome = await send(openOrigin(t, upstream))
@@ -189,6 +194,22 @@ test('a paused call reads nothing more until it is resumed, and loses nothing', 
   const outcome = await started.outcome
   assert.deepEqual([outcome.result, outcome.body.length], ['end', size])
   assert.equal(origin.stats().idle, 1)
+})
+
+test('a call paused before it is answered hears nothing until it is resumed, on a new connection or from the queue', async t => {
+  const upstream = await startRawUpstream(t, { onRequest: c => c.write(reply('ok')) })
+  const origin = openOrigin(t, { ...upstream, maxConnections: 1 })
+  const [dialling, queued] = [start(origin), start(origin)]
+  dialling.call.pause()
+  queued.call.pause()
+  for (const [index, { call, sofar, outcome }] of [dialling, queued].entries()) {
+    await until(() => upstream.requests.length === index + 1, 'the request came')
+    for (let turns = 0; turns < 50; turns++) await new Promise(resolve => setImmediate(resolve))
+    assert.equal(sofar.status, 0)
+    call.resume()
+    assert.equal((await outcome).body.toString(), 'ok')
+  }
+  assert.equal(origin.stats().opened, 1)
 })
 
 test('a connection whose call ended paused sees its upstream leave', async t => {

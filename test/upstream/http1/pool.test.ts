@@ -237,7 +237,10 @@ for (const [why, script, options] of [
 }
 
 test('a request longer than 1 MiB is not sent again', async t => {
-  const upstream = await startRawUpstream(t, dropSecond(c => c.end()))
+  const upstream = await startRawUpstream(
+    t,
+    dropSecond(c => c.end()),
+  )
   const origin = openOrigin(t, upstream)
   await send(origin)
   assertFailed(await send(origin, { method: 'POST', body: new Uint8Array((1 << 20) + 1) }), 'upstream_error', /closed/)
@@ -247,7 +250,10 @@ test('a request longer than 1 MiB is not sent again', async t => {
 })
 
 test('a request is not sent again after a timeout', async t => {
-  const upstream = await startRawUpstream(t, dropSecond(() => undefined))
+  const upstream = await startRawUpstream(
+    t,
+    dropSecond(() => undefined),
+  )
   const origin = openOrigin(t, upstream)
   await send(origin)
   assertFailed(await send(origin, { firstByteTimeoutMs: 50 }), 'upstream_timeout', /no response within 50 ms/)

@@ -23,7 +23,12 @@ for (const transport of ['http1', 'undici'] as const) {
   const refusals: [what: string, UpstreamTls | null, RegExp, typeof localhostCertificate][] = [
     ['an unknown CA', null, /UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT_LOCALLY/, localhostCertificate],
     ['another name', { ca: [testCa] }, /ERR_TLS_CERT_ALTNAME_INVALID/, elsewhereCertificate],
-    ['a name other than the configured one', { ca: [testCa], servername: 'elsewhere.test' }, /ALTNAME/, localhostCertificate],
+    [
+      'a name other than the configured one',
+      { ca: [testCa], servername: 'elsewhere.test' },
+      /ALTNAME/,
+      localhostCertificate,
+    ],
     ['a CA that is no certificate', { ca: ['nonsense'] }, /./, localhostCertificate],
     ['a client key that is no key', { cert: clientCertificate.cert, key: 'nonsense' }, /./, localhostCertificate],
   ]
@@ -46,7 +51,9 @@ for (const transport of ['http1', 'undici'] as const) {
       onConnection: c => names.push((c.socket as TLSSocket).servername),
       onRequest: c => c.write(ok),
     })
-    const outcome = await send(openOrigin(t, { ...upstream, http2, tls: { ca: [testCa], servername: 'elsewhere.test' } }))
+    const outcome = await send(
+      openOrigin(t, { ...upstream, http2, tls: { ca: [testCa], servername: 'elsewhere.test' } }),
+    )
     assert.equal(outcome.result, 'end', outcome.cause)
     assert.deepEqual(names, ['elsewhere.test'])
   })

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { loadInThread } from '../../src/config/load-in-thread.ts'
+import { contentHash } from '../../src/config/watch.ts'
+import { lines, providers } from './support.ts'
+
+const worker = new URL('../../workers/config-loader.js', import.meta.url)
+
+function file(t: TestContext, content: string): string {
+  const path = mkdtempSync(join(tmpdir(), 'ferrite-load-'))
+  t.after(() => rmSync(path, { recursive: true, force: true }))
+  writeFileSync(join(path, 'c.yaml'), content)
+  return join(path, 'c.yaml')
+}
+
+test('a file is read and checked in the thread, with the hash of what was checked', async t => {
+  const text = 'targets: [{virtual_key: openai}]\n'
+  const { result, hash } = await loadInThread({ worker, file: file(t, text), providers })
+  assert.ok(result.ok)
+  assert.deepEqual(result.config, { targets: [{ virtual_key: 'openai' }] })
+  assert.deepEqual(result.positions['targets[0]'], [1, 11])
+  assert.equal(hash, contentHash(text))
+})
+
+test('a content that is handed over needs no file', async () => {
+  const content = Buffer.from('{"targets":[{"virtual_key":"opnai"}]}')
+  const { result, hash } = await loadInThread({ worker, file: 'posted.json', content, providers })
+  assert.ok(!result.ok)
+  assert.match(lines(result.problems)[0], /:1:28 targets\[0\]\.virtual_key: unknown provider "opnai"/)
+  assert.equal(hash, contentHash(content))
+})
+
+test('a file that is missing or far too large is a problem, not a crash', async t => {
+  const missing = await loadInThread({ worker, file: '/nowhere/c.yaml', providers })
+  assert.ok(!missing.result.ok)
+  assert.match(missing.result.problems[0].message, /cannot be read: ENOENT/)
+  const large = await loadInThread({ worker, file: file(t, ' '.repeat(10 * 1024 * 1024)), providers })
+  assert.ok(!large.result.ok)
+  assert.match(large.result.problems[0].message, /larger than 4 MiB/)
+  const folder = await loadInThread({ worker, file: join(tmpdir(), '.'), providers })
+  assert.ok(!folder.result.ok)
+})
+
+test('a thread that fails, says nothing or takes too long is a problem', async () => {
+  const script = (source: string) => new URL(`data:text/javascript,${encodeURIComponent(source)}`)
+  const run = (source: string, timeoutMs?: number) =>
+    loadInThread({ worker: script(source), file: 'c.yaml', content: Buffer.from('x'), providers, timeoutMs })
+  const cases: readonly (readonly [source: string, said: RegExp, timeoutMs?: number])[] = [
+    ['throw new Error("no memory")', /could not be checked: no memory/],
+    ['export {}', /ended without an answer/],
+    ['setInterval(() => {}, 1000)', /took longer than 300 ms/, 300],
+    ['for (;;);', /took longer than 300 ms/, 300],
+  ]
+  for (const [source, said, timeoutMs] of cases) {
+    const { result } = await run(source, timeoutMs)
+    assert.ok(!result.ok)
+    assert.match(result.problems[0].message, said)
+  }
+})
+
+test('compiling a config brings neither the schema library nor the YAML parser into the thread', async () => {
+  const { execFileSync } = await import('node:child_process')
+  const compiler = new URL('../../src/config/compile.js', import.meta.url)
+  const hook =
+    'data:text/javascript,' +
+    encodeURIComponent(
+      'export async function resolve(name, context, next) { if (/^(zod|yaml)/.test(name)) throw new Error("imported " + name); return next(name, context) }',
+    )
+  const source = `import { register } from 'node:module'; register(${JSON.stringify(hook)}); await import(${JSON.stringify(compiler.href)}); console.log('clean')`
+  assert.equal(
+    execFileSync(process.execPath, ['--input-type=module', '-e', source], { encoding: 'utf8' }).trim(),
+    'clean',
+  )
+})
