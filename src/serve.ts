@@ -176,7 +176,7 @@ class Gateway {
         onThreadGone: () => {},
       },
       snapshot,
-      limitsOf(this.#settings),
+      limitsOf(this.#settings, env.logLevel),
     )
     this.#reloader = new Reloader(
       {
@@ -222,7 +222,7 @@ class Gateway {
 
   #apply(settings: Settings): void {
     this.#redact = createRedactor({ secrets: settings.snapshot.secrets })
-    this.#supervisor.reload(settings.snapshot, limitsOf(settings))
+    this.#supervisor.reload(settings.snapshot, limitsOf(settings, this.#source.env.logLevel))
   }
 
   #chooseEngine(): { name: 'uws' | 'node'; note: string; refused: string } {
@@ -356,10 +356,11 @@ class Gateway {
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 const canSharePorts = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
 
-const limitsOf = ({ server, snapshot }: Settings): AcceptorLimits => ({
+const limitsOf = ({ server, snapshot }: Settings, logLevel: Environment['logLevel']): AcceptorLimits => ({
   maxRequestBytes: snapshot.maxRequestBytes,
   bodyTimeoutMs: server.bodyTimeoutMs,
   writeStallTimeoutMs: server.writeStallTimeoutMs,
+  wantsRemote: snapshot.rateLimit.requestsPerSecond > 0 || logLevel !== 'error',
 })
 
 function listenProblem(error: NodeJS.ErrnoException, host: string, port: number): string {

@@ -1,3 +1,5 @@
+import { type Paint, painter } from './terminal.ts'
+
 /** What a person at the terminal needs to begin with. Written to stderr. */
 export interface BannerFacts {
   readonly version: string
@@ -17,30 +19,41 @@ export interface BannerFacts {
   readonly model: string
 }
 
-export function banner(facts: BannerFacts): string {
-  const threads = facts.workers === 0 ? `${facts.acceptors} acceptor(s) with the pipeline inside` : `${facts.acceptors} acceptor(s), ${facts.workers} worker(s)`
+export function banner(facts: BannerFacts, paint: Paint = painter(process.stderr)): string {
+  const row = (name: string, ...lines: string[]) => lines.map((line, index) => `  ${(index === 0 ? name : '').padEnd(10)}${line}`)
   const lines = [
     '',
-    `  Ferrite ${facts.version} is listening on ${facts.url}`,
+    `  ${paint('bold', `Ferrite ${facts.version}`)} is listening on ${paint('bold', facts.url)}`,
     '',
-    `  engine    ${facts.engine}${facts.engineNote === '' ? '' : ` (${facts.engineNote})`}`,
-    `  threads   ${threads}`,
-    `  config    ${facts.config === '' ? 'built-in defaults (set GATEWAY_CONFIG to use a file)' : facts.config}`,
-    `  targets   ${facts.targets.join(', ')} (${facts.strategy})`,
+    ...row('engine', facts.engineNote === '' ? facts.engine : `${facts.engine} (${facts.engineNote})`),
+    ...row('threads', threads(facts)),
+    ...row('config', facts.config === '' ? 'built-in defaults (GATEWAY_CONFIG or --config names a file)' : facts.config),
+    ...row('targets', `${facts.targets.join(', ')} (${facts.strategy})`, ...(facts.isDemo ? demoNote : [])),
   ]
-  if (facts.isDemo) lines.push('            no provider key was found, so the built-in demo answers; set OPENAI_API_KEY to use OpenAI')
-  if (facts.open) lines.push('  auth      off (ALLOW_UNAUTHENTICATED_PROXY): anyone who reaches this port may use it')
-  if (facts.generatedKey !== '') lines.push('', `  master key (generated for this run, shown once; set MASTER_KEY to choose it)`, '', `    ${facts.generatedKey}`)
-  const key = facts.generatedKey === '' ? '$MASTER_KEY' : facts.generatedKey
-  const auth = facts.open ? '' : ` \\\n      -H "Authorization: Bearer ${key}"`
-  lines.push(
-    '',
-    '  Try it:',
-    '',
-    `    curl ${facts.url}/v1/chat/completions${auth} \\`,
-    `      -H "Content-Type: application/json" \\`,
-    `      -d '${JSON.stringify({ model: facts.model, messages: [{ role: 'user', content: 'Hello!' }] })}'`,
-    '',
-  )
+  if (facts.open) lines.push(...row('auth', paint('yellow', 'off (ALLOW_UNAUTHENTICATED_PROXY): whoever reaches this port may use it')))
+  if (facts.generatedKey !== '') {
+    lines.push('', '  Master key, made for this run and shown once (MASTER_KEY sets one that stays):', '', `    ${paint('bold', facts.generatedKey)}`)
+  }
+  lines.push('', '  Try it:', '', ...tryIt(facts), '')
   return `${lines.join('\n')}\n`
+}
+
+const demoNote = [
+  'No provider key was found, so the built-in demo answers.',
+  'Set OPENAI_API_KEY and start again to talk to a model.',
+]
+
+function threads({ acceptors, workers }: BannerFacts): string {
+  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
+  return workers === 0 ? `${count(acceptors, 'acceptor')}, with the pipeline inside` : `${count(acceptors, 'acceptor')}, ${count(workers, 'worker')}`
+}
+
+function tryIt({ url, open, generatedKey, model }: BannerFacts): string[] {
+  const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello!' }] })
+  return [
+    `    curl ${url}/v1/chat/completions \\`,
+    ...(open ? [] : [`      -H "Authorization: Bearer ${generatedKey === '' ? '$MASTER_KEY' : generatedKey}" \\`]),
+    '      -H "Content-Type: application/json" \\',
+    `      -d '${body}'`,
+  ]
 }

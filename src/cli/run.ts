@@ -1,6 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { didYouMean } from '../config/suggest.ts'
 import type { ThreadEntries } from '../serve.ts'
+import type { InitOptions } from './init.ts'
+import type { ServeCommandOptions } from './serve.ts'
 import { complain, isBrokenPipe, note, painter, print } from './terminal.ts'
 
 /** The command line: parses, hands over to the file of a command, and returns the exit code. */
@@ -29,6 +31,7 @@ function withCommand(args: readonly string[]): string[] {
 
 function createCommands(entries: ThreadEntries, end: (code: number) => void): Command {
   const program = new Command('ferrite')
+  program
     .description('AI gateway: one OpenAI-compatible endpoint in front of many LLM providers.')
     .usage('[command] [options]')
     .option('-V, --version', 'print the version')
@@ -51,7 +54,7 @@ function createCommands(entries: ThreadEntries, end: (code: number) => void): Co
     .option('-c, --config <file>', 'config file; default: $GATEWAY_CONFIG, else what the environment has')
     .option('-e, --env-file <file>', 'file with variables (NAME=value); those already set win')
     .option('-p, --port <number>', 'port to listen on; 0 takes a free one; default: $PORT, else 8080', portNumber)
-    .action(async options => end(await (await import('./serve.ts')).serveCommand(options, entries)))
+    .action(async (options: ServeCommandOptions) => end(await (await import('./serve.ts')).serveCommand(options, entries)))
 
   program
     .command('init')
@@ -59,13 +62,13 @@ function createCommands(entries: ThreadEntries, end: (code: number) => void): Co
     .addOption(new Option('--config-format <format>', 'default: yaml').choices(['yaml', 'json']))
     .option('-o, --output <file>', 'config file to write; default: config.yaml or config.json')
     .option('--non-interactive', 'ask nothing (init never does)')
-    .action(async options => end(await (await import('./init.ts')).initCommand(options)))
+    .action(async (options: InitOptions) => end(await (await import('./init.ts')).initCommand(options)))
 
   program
     .command('validate')
     .description('check a config file; credentials are not needed')
     .argument('<file>', 'config file, .yaml, .yml or .json')
-    .action(async file => end(await (await import('./validate.ts')).validateCommand(file, entries)))
+    .action(async (file: string) => end(await (await import('./validate.ts')).validateCommand(file, entries)))
 
   const config = program.command('config').description('about the config file')
   config
@@ -77,7 +80,7 @@ function createCommands(entries: ThreadEntries, end: (code: number) => void): Co
     .command('version')
     .description('print what this build is')
     .addOption(new Option('--format <format>', 'how').choices(['table', 'json']).default('table'))
-    .action(async ({ format }) => end(await (await import('./version.ts')).versionCommand(format)))
+    .action(async ({ format }: { format: 'table' | 'json' }) => end(await (await import('./version.ts')).versionCommand(format)))
 
   return program
 }
@@ -91,23 +94,24 @@ function portNumber(text: string): number {
 const planned = ['admin', 'doctor', 'plugins', 'status']
 
 async function refuse(error: CommanderError, args: readonly string[], commands: Command): Promise<number> {
-  const group = commands.commands.find(({ name }) => name() === args[0])
-  switch (error.code) {
-    case 'commander.help':
-      // A group of commands without one of them.
-      await note((group ?? commands).helpInformation())
-      return 1
-    case 'commander.unknownCommand': {
-      const known = (group ?? commands).commands.map(command => command.name())
-      const word = args[group === undefined ? 0 : 1] ?? ''
-      if (group === undefined && planned.includes(word)) return complain(`the command "${word}" is not available yet`)
-      const hint = didYouMean(word, known) ?? `there are ${known.join(', ')}`
-      return complain(`unknown command "${[group?.name(), word].filter(Boolean).join(' ')}"; ${hint}`)
-    }
-    default: {
-      const [first, ...rest] = error.message.replace(/^error: /, '').split('\n')
-      const help = painter(process.stderr)('dim', `See: ferrite ${group === undefined ? '' : `${group.name()} `}--help`)
-      return complain([first, ...rest, help].join('\n'))
-    }
+  const group = commands.commands.find(command => command.name() === args[0])
+  const isWord = (word = ''): boolean => word !== '' && !word.startsWith('-')
+  if (group === undefined && args[0] === 'help') return complain(unknownCommand(commands, args[1] ?? ''))
+  if (group === undefined && isWord(args[0])) return complain(unknownCommand(commands, args[0]))
+  if (error.code === 'commander.unknownCommand') return complain(unknownCommand(group ?? commands, args[1] ?? ''))
+  if (error.code === 'commander.help') {
+    // A group of commands without one of them.
+    await note((group ?? commands).helpInformation())
+    return 1
   }
+  const [first, ...rest] = error.message.replace(/^error: /, '').split('\n')
+  const see = `See: ferrite ${isWord(args[0]) ? `${args[0]} ` : ''}--help`
+  return complain([first, ...rest, painter(process.stderr)('dim', see)].join('\n'))
+}
+
+function unknownCommand(group: Command, word: string): string {
+  if (group.parent === null && planned.includes(word)) return `the command "${word}" is not available yet`
+  const known = group.commands.map(command => command.name())
+  const name = group.parent === null ? word : `${group.name()} ${word}`
+  return `unknown command "${name}"; ${didYouMean(word, known) ?? `there are ${known.join(', ')}`}`
 }

@@ -15,7 +15,10 @@ export async function serveCommand({ config, envFile, port }: ServeCommandOption
   return serve({ entries, configFile: config, port })
 }
 
-/** Variables that are already set win, as with every tool that reads such files. */
+/**
+ * Variables that are already set win, as with every tool that reads such files. Node 20 looks for `--env-file` in the
+ * arguments of the script, too: it has then read the file already, or refused to start in its own words (exit 9).
+ */
 function loadEnvFile(file: string): string | null {
   try {
     process.loadEnvFile(file)

@@ -4,8 +4,9 @@ import { compileConfig } from '../config/compile.ts'
 import { type Environment, readEnvironment } from '../config/env.ts'
 import { referencesIn, type Variables } from '../config/interpolate.ts'
 import { loadInThread } from '../config/load-in-thread.ts'
-import { childPath, formatProblems, locateProblems, type Problem, problem } from '../config/problems.ts'
+import { byPosition, childPath, formatProblems, locateProblems, type Problem, problem } from '../config/problems.ts'
 import type { Config } from '../config/schema.ts'
+import { isObject } from '../core/json.ts'
 import type { Provider } from '../core/provider.ts'
 import type { ThreadEntries } from '../serve.ts'
 import { note, painter, print } from './terminal.ts'
@@ -37,10 +38,12 @@ async function validate(file: string, loader: URL): Promise<Verdict> {
   const { result } = await loadInThread({ worker: loader, file, providers })
   if (!result.ok) return { problems: result.problems, warnings: [], summary: '' }
   const { config, positions } = result
-  const unset = unsetReferences(config, process.env)
+  const references = referencesOf(config, process.env)
+  const isLiteral = ({ path }: Reference): boolean => result.warnings.some(warning => warning.path === path)
+  const unset = references.filter(reference => reference.value === '' && !isLiteral(reference))
   const compiled = compileConfig({
     config,
-    env: completeEnvironment(process.env, unset),
+    env: completeEnvironment(references),
     providers,
     fallbackProvider: demo,
     version: 1,
@@ -51,25 +54,28 @@ async function validate(file: string, loader: URL): Promise<Verdict> {
   })
   // A made-up value says nothing about the real one.
   const problems = compiled.ok ? [] : compiled.problems.filter(({ path }) => !unset.some(place => covers(path, place.path)))
-  const unchecked = unset.map(({ path, name }) => problem(path, `\${${name}} is not set here, so this value is not checked`))
+  const unchecked = unset.map(({ path, name }) => problem(path, `\${${name}} has no value here, so this is not checked`))
   const warnings = [...unchecked, ...(compiled.ok ? compiled.warnings : [])]
   const { targets, strategy } = config
   return {
     problems: locateProblems(problems, positions),
-    warnings: [...result.warnings, ...locateProblems(warnings, positions)],
+    warnings: [...result.warnings, ...locateProblems(warnings, positions)].sort(byPosition),
     summary: `${targets.length === 1 ? '1 target' : `${targets.length} targets`}, strategy ${strategy?.mode ?? 'single'}`,
   }
 }
 
 const standIn = 'https://stand-in.invalid'
 
-/** Credentials are the business of the place where it runs; the rest of the environment has nothing to do with the file. */
-function completeEnvironment(variables: Variables, unset: readonly Reference[]): Environment {
+/**
+ * Credentials are the business of the place where it runs: all are there. Of the variables only those the file names
+ * are looked at; what else is set here says nothing about the file.
+ */
+function completeEnvironment(references: readonly Reference[]): Environment {
   const neutral = readEnvironment({}, { exists: () => false })
   if (!neutral.ok) throw new Error('an empty environment was refused')
-  const needed = [...unset.map(({ name }) => name), ...providers.flatMap(neededVariables)]
-  const complete = { ...Object.fromEntries(needed.map(name => [name, standIn])), ...withoutEmpty(variables) }
-  return { ...neutral.env, variables: complete }
+  const needed = providers.flatMap(neededVariables).map(name => [name, standIn])
+  const named = references.map(({ name, value }) => [name, value === '' ? standIn : value])
+  return { ...neutral.env, variables: Object.fromEntries([...needed, ...named]) }
 }
 
 const neededVariables = ({ settings }: Provider): string[] =>
@@ -77,23 +83,20 @@ const neededVariables = ({ settings }: Provider): string[] =>
     env !== undefined && fallback === undefined && (required ?? secret) === true ? [env] : [],
   )
 
-const withoutEmpty = (variables: Variables): Variables =>
-  Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''))
-
 interface Reference {
   readonly path: string
   readonly name: string
+  /** '' when it has none here. */
+  readonly value: string
 }
 
-function unsetReferences(config: Config, variables: Variables): Reference[] {
+function referencesOf(config: Config, variables: Variables): Reference[] {
   const found: Reference[] = []
   const look = (value: unknown, path: string): void => {
     if (typeof value === 'string') {
-      for (const name of referencesIn(value)) if (variables[name] === undefined) found.push({ path, name })
-    } else if (typeof value === 'object' && value !== null) {
-      const isList = Array.isArray(value)
-      for (const [key, item] of Object.entries(value)) look(item, childPath(path, isList ? Number(key) : key))
-    }
+      for (const name of referencesIn(value)) found.push({ path, name, value: variables[name] ?? '' })
+    } else if (Array.isArray(value)) value.forEach((item, index) => look(item, childPath(path, index)))
+    else if (isObject(value)) for (const [key, item] of Object.entries(value)) look(item, childPath(path, key))
   }
   look(config, '')
   return found

@@ -130,7 +130,11 @@ const shapes: readonly Shape[] = [
     'Bearer [REDACTED_BEARER_TOKEN]',
   ],
   // The parts after the first are optional, so that a run without dots is scanned once and stays.
-  [/eyJ/, /eyJ[\w-]*(?:\.[\w-]*((?:\.[\w-]*){1,3})?)?/g, (match, tail) => (tail === undefined ? match : '[REDACTED_JWT]')],
+  [
+    /eyJ/,
+    /eyJ[\w-]*(?:\.[\w-]*((?:\.[\w-]*){1,3})?)?/g,
+    (match, tail) => (tail === undefined ? match : '[REDACTED_JWT]'),
+  ],
   [/a[ks]ia/, /A[KS]IA[A-Z0-9]{16}/g, '[REDACTED_AWS_KEY]'],
   [/sk-/, /(?<![A-Za-z0-9])sk-ant-[\w-]{20,}/g, '[REDACTED_ANTHROPIC_KEY]'],
   [/sk-/, /(?<![A-Za-z0-9])sk-(?:proj|svcacct|admin)-[\w-]{20,}/g, '[REDACTED_OPENAI_KEY]'],

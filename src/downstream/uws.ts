@@ -15,6 +15,8 @@ const exclusivePort = 1
 const sweepMs = 1000
 /** The addon cuts a connection 8–12 s after it last re-armed its timer. */
 const keepAliveEverySweeps = 4
+/** How often a client that has closed its window is offered more. */
+const offerMs = 25
 
 /**
  * uWebSockets.js. Timeouts for heads and idle connections are its own 10 s, not those of the options. An open app must
@@ -31,12 +33,14 @@ export class UwsEngine implements Engine, UwsExchangeHost {
   readonly #uws: Uws
   readonly #app: TemplatedApp
   readonly #head = new UwsHead()
-  readonly #receiving = new Set<UwsExchange>()
+  readonly #unsettled = new Set<UwsExchange>()
+  readonly #blocked = new Set<UwsExchange>()
   readonly #lingering = new Set<UwsExchange>()
   #listener: us_listen_socket | null = null
   #isClosed = false
   #sweeper: NodeJS.Timeout | null = null
   #sweeps = 0
+  #poller: NodeJS.Timeout | null = null
   /** Connections above the limit, to be closed on the next turn: the addon can't close one while it accepts it. */
   #excess: HttpResponse[] = []
   #closedSinceExcess = false
@@ -110,6 +114,7 @@ export class UwsEngine implements Engine, UwsExchangeHost {
     this.#isClosed = true
     this.#app.close()
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
+    if (this.#poller !== null) clearInterval(this.#poller)
     // The sockets are freed at the end of the loop's turn.
     await new Promise(resolve => setImmediate(resolve))
   }
@@ -144,18 +149,31 @@ export class UwsEngine implements Engine, UwsExchangeHost {
     this.#options.onRefused?.('overloaded')
   }
 
-  onReceiving(exchange: UwsExchange): void {
-    this.#receiving.add(exchange)
+  onUnsettled(exchange: UwsExchange): void {
+    this.#unsettled.add(exchange)
     this.#sweep()
   }
 
-  onReceived(exchange: UwsExchange): void {
-    this.#receiving.delete(exchange)
+  onSettled(exchange: UwsExchange): void {
+    this.#unsettled.delete(exchange)
+  }
+
+  onBlocked(exchange: UwsExchange): void {
+    this.#blocked.add(exchange)
+    this.#poller ??= setInterval(() => this.#offerMore(), offerMs).unref()
+  }
+
+  #offerMore(): void {
+    for (const exchange of this.#blocked) if (exchange.offerMore()) this.#blocked.delete(exchange)
+    if (this.#blocked.size > 0 || this.#poller === null) return
+    clearInterval(this.#poller)
+    this.#poller = null
   }
 
   onGone(exchange: UwsExchange): void {
     this.connections.active--
-    this.#receiving.delete(exchange)
+    this.#unsettled.delete(exchange)
+    this.#blocked.delete(exchange)
     if (exchange.closeAtMs > 0) this.#lingering.delete(exchange)
   }
 
@@ -182,7 +200,7 @@ export class UwsEngine implements Engine, UwsExchangeHost {
     const now = performance.now()
     for (const exchange of this.#lingering) if (exchange.closeAtMs <= now) exchange.cut()
     if (++this.#sweeps % keepAliveEverySweeps === 0) {
-      for (const exchange of this.#receiving) exchange.keepAlive()
+      for (const exchange of this.#unsettled) exchange.keepAlive()
     }
   }
 }

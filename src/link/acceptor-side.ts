@@ -30,6 +30,8 @@ export interface AcceptorLimits {
   bodyTimeoutMs: number
   /** How long a client may take nothing, per 64 KiB it is behind. */
   writeStallTimeoutMs: number
+  /** Somebody reads client addresses: the limiter, or the log. To ask for one costs more than all else in a head. */
+  wantsRemote: boolean
 }
 
 export interface AcceptorLinkOptions {
@@ -347,7 +349,8 @@ class Exchange implements ExchangeEvents {
       this.#answerLiveness(head.method)
       return
     }
-    this.#meta = encodeRequestMeta(head, performance.timeOrigin + this.#startedAt)
+    const remote = link.options.limits.wantsRemote ? head.remoteAddress : ''
+    this.#meta = encodeRequestMeta(head, remote, performance.timeOrigin + this.#startedAt)
     if (head.bodyLength > link.options.limits.maxRequestBytes) {
       this.#requestId = link.options.newRequestId(head)
       this.fail('request_too_large', true)

@@ -5,13 +5,13 @@ import type { RequestHead } from '../downstream/engine.ts'
  * A request's head on a ring: lines of UTF-8 text in a fixed order. Neither a header value nor a target can hold a line
  * feed, so the worker cuts out only the lines it looks at.
  *
- *   method ⏎ target ⏎ peer address ⏎ body length ⏎ accepted at ⏎ one line per forwarded header (empty when absent)
+ *   method ⏎ target ⏎ peer address (empty when nobody reads it) ⏎ body length ⏎ accepted at ⏎ one line per forwarded header (empty when absent)
  */
 const fixedLines = 5
 const lineOf = Object.fromEntries(forwardedHeaders.map((name, index) => [name, index + fixedLines])) as Record<ForwardedHeader, number>
 
-export function encodeRequestMeta(head: RequestHead, acceptedAtMs: number): string {
-  let text = `${head.method}\n${head.target}\n${head.remoteAddress}\n${head.bodyLength}\n${acceptedAtMs}`
+export function encodeRequestMeta(head: RequestHead, remote: string, acceptedAtMs: number): string {
+  let text = `${head.method}\n${head.target}\n${remote}\n${head.bodyLength}\n${acceptedAtMs}`
   for (let i = 0; i < forwardedHeaders.length; i++) text += `\n${head.header(forwardedHeaders[i]!)}`
   return text
 }

@@ -42,6 +42,8 @@ export class Exchange {
   /** The first byte of an answer is out: no other answer is possible any more. */
   committed = false
   over = false
+  #heartbeat: NodeJS.Timeout | null = null
+  #wroteSinceBeat = false
 
   constructor(incoming: Incoming, snapshot: Snapshot, onFinish: (exchange: Exchange) => void) {
     this.incoming = incoming
@@ -97,10 +99,19 @@ export class Exchange {
     this.status = status
     this.firstByteAt = performance.now()
     this.incoming.head(status, this.headers(rest), length, events)
+    const { heartbeatMs } = this.snapshot.data.stream
+    if (events && heartbeatMs > 0) this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs)
+  }
+
+  /** Streams are written in whole events, so a comment may stand between any two writes. */
+  #beat(): void {
+    if (this.#wroteSinceBeat) this.#wroteSinceBeat = false
+    else this.incoming.write(': heartbeat\n\n')
   }
 
   write(chunk: Uint8Array | string): boolean {
     this.responseBytes += chunk.length
+    this.#wroteSinceBeat = true
     return this.incoming.write(chunk)
   }
 
@@ -138,6 +149,7 @@ export class Exchange {
   finish(): void {
     if (this.over) return
     this.over = true
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat)
     this.endCall()
     this.#onFinish(this)
   }

@@ -3,7 +3,8 @@ import { failures } from '../core/failures.ts'
 import type { ExchangeRecord } from '../core/record.ts'
 
 /**
- * Counters of the data plane: one block per thread, written by that thread alone, summed by whoever reads.
+ * Counters of the data plane: one block per thread, written by that thread alone, summed by whoever reads. Writer and
+ * reader are one file because they share one memory map.
  *
  *   block of thread t:  globals (counters, gauges, 2 histograms) · series 0 · series 1 · …
  *   series row:         see `field`; 48 numbers, 6 cache lines
@@ -27,7 +28,14 @@ export const latencyBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 export const outcomes = ['success', 'error', 'rejected'] as const
 export type Outcome = (typeof outcomes)[number]
 
-export const errorTypes = ['provider_error', 'circuit_open', 'timeout', 'client_canceled', 'backpressure', 'plugin_error'] as const
+export const errorTypes = [
+  'provider_error',
+  'circuit_open',
+  'timeout',
+  'client_canceled',
+  'backpressure',
+  'plugin_error',
+] as const
 export type ErrorType = (typeof errorTypes)[number]
 
 /** Only ever grow. */
@@ -101,7 +109,10 @@ const seriesAt = 64
 
 const counterIndex = Object.fromEntries(counters.map((name, i) => [name, i])) as Record<Counter, number>
 const gaugeIndex = Object.fromEntries(gauges.map((name, i) => [name, gaugesAt + i])) as Record<Gauge, number>
-const phaseIndex = Object.fromEntries(phases.map((name, i) => [name, phasesAt + i * histogramLength])) as Record<Phase, number>
+const phaseIndex = Object.fromEntries(phases.map((name, i) => [name, phasesAt + i * histogramLength])) as Record<
+  Phase,
+  number
+>
 const outcomeIndex = Object.fromEntries(outcomes.map((name, i) => [name, field.outcome + i])) as Record<Outcome, number>
 const errorIndex = Object.fromEntries(errorTypes.map((name, i) => [name, field.error + i])) as Record<ErrorType, number>
 
@@ -218,6 +229,10 @@ export function readMetrics(memory: MetricMemory): MetricReader {
     for (const block of blocks) sum += block[index]
     return sum
   }
+  const isZero = (at: number, length: number): boolean => {
+    for (let i = at; i < at + length; i++) if (total(i) > 0) return false
+    return true
+  }
   const histogram = (at: number): Histogram => {
     const cumulative: number[] = []
     let count = 0
@@ -234,12 +249,10 @@ export function readMetrics(memory: MetricMemory): MetricReader {
     series(index) {
       if (!(index >= 0 && index < memory.series)) throw new RangeError(`there is no metric series ${index}`)
       const row = seriesAt + index * seriesLength
-      const outcome = each(outcomes, row + field.outcome)
-      const errors = each(errorTypes, row + field.error)
-      if (!isAny(outcome) && !isAny(errors)) return null
+      if (isZero(row + field.outcome, outcomes.length) && isZero(row + field.error, errorTypes.length)) return null
       return {
-        outcome,
-        errors,
+        outcome: each(outcomes, row + field.outcome),
+        errors: each(errorTypes, row + field.error),
         duration: histogram(row + field.duration),
         firstByte: histogram(row + field.firstByte),
         tokensIn: total(row + field.tokensIn),
@@ -254,8 +267,6 @@ export function readMetrics(memory: MetricMemory): MetricReader {
   }
 }
 
-const isAny = (counts: Record<string, number>): boolean => Object.values(counts).some(count => count > 0)
-
 /** For a thread that is gone: what it held at this moment it holds no longer; what it counted stays counted. */
 export function zeroGauges(memory: MetricMemory, thread: number): void {
   blockOf(memory, thread).fill(0, gaugesAt, gaugesAt + gauges.length)
@@ -264,12 +275,17 @@ export function zeroGauges(memory: MetricMemory, thread: number): void {
 /** How the answer to a client is counted: `rejected` when the gateway or the request itself ruled it out. */
 export function outcomeOf(failure: FailureKind | ''): Outcome {
   if (failure === '') return 'success'
-  return failure in rejections || (failures[failure].source === 'downstream' && failure !== 'client_canceled') ? 'rejected' : 'error'
+  return failure in rejections || (failures[failure].source === 'downstream' && failure !== 'client_canceled')
+    ? 'rejected'
+    : 'error'
 }
 
-const rejections = { rate_limit_exceeded: true, overloaded: true, draining: true, not_implemented: true } satisfies Partial<
-  Record<FailureKind, true>
->
+const rejections = {
+  rate_limit_exceeded: true,
+  overloaded: true,
+  draining: true,
+  not_implemented: true,
+} satisfies Partial<Record<FailureKind, true>>
 
 /** How a failed attempt is counted against its target; '' when the target is not to blame. */
 export function errorTypeOf(failure: FailureKind): ErrorType | '' {

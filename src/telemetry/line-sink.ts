@@ -15,7 +15,8 @@ export function openSink(fd: number): Sink {
   const kind = fs.fstatSync(fd)
   if (kind.isFIFO()) return streamSink(new Socket({ fd: ownDescription(fd), readable: false, writable: true }))
   // A second handle on one descriptor would confuse the event loop, and `process.stdout` may be in use.
-  if (kind.isSocket()) return streamSink(fd === 1 ? process.stdout : new Socket({ fd, readable: false, writable: true }))
+  if (kind.isSocket())
+    return streamSink(fd === 1 ? process.stdout : new Socket({ fd, readable: false, writable: true }))
   return fileSink(fd)
 }
 

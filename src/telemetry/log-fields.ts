@@ -22,14 +22,25 @@ function plainValue(value: unknown, text: (value: string) => string, depth: numb
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
   if (value instanceof URL) return text(value.href)
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
-  if (value instanceof Map) return plainObject(Array.from(value, ([key, item]) => [String(key), item]), text, depth + 1)
+  if (value instanceof Map)
+    return plainObject(
+      Array.from(value, ([key, item]) => [String(key), item]),
+      text,
+      depth + 1,
+    )
   if (Array.isArray(value) || value instanceof Set) {
-    return Array.from(value).slice(0, maxEntries).map(item => plainValue(item, text, depth + 1))
+    return Array.from(value)
+      .slice(0, maxEntries)
+      .map(item => plainValue(item, text, depth + 1))
   }
   return plainObject(Object.entries(value), text, depth + 1)
 }
 
-function plainObject(entries: [string, unknown][], text: (value: string) => string, depth: number): Record<string, unknown> {
+function plainObject(
+  entries: [string, unknown][],
+  text: (value: string) => string,
+  depth: number,
+): Record<string, unknown> {
   const plain: Record<string, unknown> = {}
   for (const [key, value] of entries.slice(0, maxEntries)) {
     plain[depth === 0 ? key : text(key)] = plainValue(value, text, depth)

@@ -39,6 +39,7 @@ export async function createLog({ level, format, redact, fd = 1, maxQueueBytes }
   })
   const asText = format === 'text' || (format === 'auto' && isatty(fd))
   const render = asText ? await textRenderer(isatty(fd)) : (line: string) => line
+  const clean = asText ? (text: string) => printable(redact(text)) : redact
   const { default: pino } = await import('pino')
   const logger = pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: label => ({ level: label }) } },
@@ -46,7 +47,7 @@ export async function createLog({ level, format, redact, fd = 1, maxQueueBytes }
   )
   const isEnabled = (level: LogLevel): boolean => logger.isLevelEnabled(level)
   const write = (level: LogLevel, msg: string, fields: LogFields = {}): void => {
-    if (isEnabled(level)) logger[level](plainFields(fields, redact), redact(msg))
+    if (isEnabled(level)) logger[level](plainFields(fields, clean), clean(msg))
   }
   return {
     isEnabled,
@@ -66,12 +67,12 @@ export async function createLog({ level, format, redact, fd = 1, maxQueueBytes }
   }
 }
 
-/** For people at a terminal; loaded only then. One line stays one line, and only our own colours reach the terminal. */
+/** For people at a terminal; loaded only then. */
 async function textRenderer(colorize: boolean): Promise<(line: string) => string> {
-  const { prettyFactory } = (await import('pino-pretty')).default
+  const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({ colorize, singleLine: true, translateTime: 'SYS:HH:MM:ss.l' })
-  return line => `${(pretty(line) ?? line).trimEnd().replace(unprintable, ' ')}\n`
+  return line => pretty(line) ?? line
 }
 
-// All control characters but the sequences that set a colour, which pino-pretty writes.
-const unprintable = /(?!\u001b\[[\d;]*m)[\u0000-\u001f\u007f-\u009f]/g
+/** JSON escapes control characters; at a terminal they would act. Errors keep the lines of their stack. */
+const printable = (text: string): string => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd')

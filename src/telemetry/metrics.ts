@@ -1,9 +1,13 @@
 import type { Counter, Gauge, Histogram, MetricMemory, MetricReader, SeriesTotals } from '../shared/metric-rows.ts'
 import { errorTypes, latencyBuckets, outcomes, readMetrics } from '../shared/metric-rows.ts'
-import type { Family, Labels, Sample } from './exposition.ts'
-import { expositionType, histogramSamples, renderFamilies } from './exposition.ts'
+import type { Family, Sample } from './exposition.ts'
+import { expositionType, histogramSamples, joinLabels, renderFamilies, renderLabels } from './exposition.ts'
 import { processFamilies } from './process-metrics.ts'
 
+/**
+ * Every metric of the gateway, as one list: what is counted is in shared/metric-rows.ts, how it is spelled is here. A name
+ * is listed only when something writes it.
+ */
 export interface MetricSources {
   readonly memory: MetricMemory
   /** The labels of each series, by its row. `model` is one that is configured, else `unknown`, so a client cannot add series. */
@@ -59,7 +63,8 @@ export function createMetrics(sources: MetricSources): Metrics {
 }
 
 interface UsedSeries {
-  readonly labels: { readonly provider: string; readonly model: string }
+  readonly provider: string
+  readonly labels: string
   readonly totals: SeriesTotals
 }
 
@@ -68,7 +73,9 @@ function usedSeries(rows: MetricReader, { memory, seriesLabels }: MetricSources)
   const labels = seriesLabels()
   for (let row = 0; row < Math.min(labels.length, memory.series); row++) {
     const totals = rows.series(row)
-    if (totals !== null) used.push({ labels: { provider: labels[row].provider, model: labels[row].model }, totals })
+    if (totals === null) continue
+    const { provider, model } = labels[row]
+    used.push({ provider, labels: renderLabels({ provider, model }), totals })
   }
   return used
 }
@@ -93,51 +100,68 @@ function exchangeFamilies(series: readonly UsedSeries[]): Family[] {
       help: 'Requests by outcome: success, error, or rejected by the gateway.',
       type: 'counter',
       samples: series.flatMap(({ labels, totals }) =>
-        outcomes.map(status => ({ labels: { ...labels, status }, value: totals.outcome[status] })),
+        outcomes.map(status => ({ labels: joinLabels(labels, `status="${status}"`), value: totals.outcome[status] })),
       ),
     },
-    histogram('gateway_request_duration_seconds', 'From the accepted head to the end of the answer, failures included.', t => t.duration),
-    histogram('gateway_time_to_first_token_seconds', 'From the accepted head to the first content byte sent.', t => t.firstByte),
+    histogram(
+      'gateway_request_duration_seconds',
+      'From the accepted head to the end of the answer, failures included.',
+      t => t.duration,
+    ),
+    histogram(
+      'gateway_time_to_first_token_seconds',
+      'From the accepted head to the first content byte sent.',
+      t => t.firstByte,
+    ),
     counter('gateway_tokens_input_total', 'Prompt tokens, cached ones included.', t => t.tokensIn),
     counter('gateway_tokens_output_total', 'Completion tokens, reasoning included.', t => t.tokensOut),
     counter('gateway_tokens_reasoning_total', 'Completion tokens spent on reasoning.', t => t.tokensReasoning),
-    counter('gateway_tokens_cache_read_total', 'Prompt tokens read from a cache of the provider.', t => t.tokensCacheRead),
-    counter('gateway_request_cost_usd_total', 'Cost of requests whose price is known.', t => t.costNanoUsd / 1e9),
-    perProvider('gateway_provider_errors_total', 'Failed attempts.', series, ({ errors }) =>
-      errorTypes.map(error_type => ({ labels: { error_type }, value: errors[error_type] })),
+    counter(
+      'gateway_tokens_cache_read_total',
+      'Prompt tokens read from a cache of the provider.',
+      t => t.tokensCacheRead,
     ),
-    perProvider('gateway_retries_total', 'Attempts repeated at the same target.', series, t => [{ labels: {}, value: t.retries }]),
+    counter('gateway_request_cost_usd_total', 'Cost of requests whose price is known.', t => t.costNanoUsd / 1e9),
+    perProvider('gateway_provider_errors_total', 'Failed attempts.', series, totals =>
+      errorTypes.map(type => [`error_type="${type}"`, totals.errors[type]]),
+    ),
+    perProvider('gateway_retries_total', 'Attempts repeated at the same target.', series, t => [['', t.retries]]),
     perProvider('gateway_fallbacks_total', 'Requests moved on to the next target, by the target left.', series, t => [
-      { labels: {}, value: t.fallbacks },
+      ['', t.fallbacks],
     ]),
   ]
 }
 
-/** Adds up the models of a provider. */
+/** Adds up the models of a provider. `parts` are further labels, and the value under them. */
 function perProvider(
   name: string,
   help: string,
   series: readonly UsedSeries[],
-  parts: (totals: SeriesTotals) => { labels: Labels; value: number }[],
+  parts: (totals: SeriesTotals) => [labels: string, value: number][],
 ): Family {
-  const sums = new Map<string, { labels: Labels; value: number }[]>()
-  for (const { labels, totals } of series) {
-    const sum = sums.get(labels.provider)
-    const more = parts(totals)
-    if (sum === undefined) sums.set(labels.provider, more)
-    else for (let i = 0; i < sum.length; i++) sum[i].value += more[i].value
+  const sums = new Map<string, number>()
+  for (const { provider, totals } of series) {
+    const providerLabel = renderLabels({ provider })
+    for (const [more, value] of parts(totals)) {
+      const labels = more === '' ? providerLabel : joinLabels(providerLabel, more)
+      sums.set(labels, (sums.get(labels) ?? 0) + value)
+    }
   }
-  const samples = Array.from(sums, ([provider, sum]) => sum.map(part => ({ ...part, labels: { provider, ...part.labels } })))
-  return { name, help, type: 'counter', samples: samples.flat() }
+  return { name, help, type: 'counter', samples: Array.from(sums, ([labels, value]) => ({ labels, value })) }
 }
 
 /** What the threads did, whatever the request. */
 function gatewayFamilies(rows: MetricReader): Family[] {
-  const single = (type: Family['type'], name: string, help: string, value: number): Family => ({ name, help, type, samples: [{ labels: {}, value }] })
+  const single = (type: Family['type'], name: string, help: string, value: number): Family => ({
+    name,
+    help,
+    type,
+    samples: [{ labels: '', value }],
+  })
   const counter = (name: string, help: string, key: Counter): Family => single('counter', name, help, rows.counter(key))
   const gauge = (name: string, help: string, key: Gauge): Family => single('gauge', name, help, rows.gauge(key))
   const by = (label: string, values: Readonly<Record<string, number>>): Sample[] =>
-    Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }))
+    Object.entries(values).map(([name, value]) => ({ labels: renderLabels({ [label]: name }), value }))
 
   // Each is read at its own moment, so a difference may be off by the few connections that changed in between.
   const active = rows.gauge('connectionsActive')
@@ -161,7 +185,11 @@ function gatewayFamilies(rows: MetricReader): Family[] {
         closed: rows.counter('connectionsClosed'),
       }),
     },
-    counter('gateway_server_connections_refused_total', 'Client connections turned away at the limit.', 'connectionsRefused'),
+    counter(
+      'gateway_server_connections_refused_total',
+      'Client connections turned away at the limit.',
+      'connectionsRefused',
+    ),
     {
       name: 'gateway_rate_limit_rejections_total',
       help: 'Requests refused by a rate limit.',
@@ -176,7 +204,10 @@ function gatewayFamilies(rows: MetricReader): Family[] {
       name: 'gateway_upstream_connections_current',
       help: 'Open connections to upstreams.',
       type: 'gauge',
-      samples: by('state', { active: Math.max(0, rows.gauge('upstreamConnectionsOpen') - upstreamIdle), idle: upstreamIdle }),
+      samples: by('state', {
+        active: Math.max(0, rows.gauge('upstreamConnectionsOpen') - upstreamIdle),
+        idle: upstreamIdle,
+      }),
     },
     {
       name: 'gateway_upstream_requests_total',
@@ -192,15 +223,19 @@ function gatewayFamilies(rows: MetricReader): Family[] {
       name: 'gateway_upstream_connect_seconds',
       help: 'Time to open a connection to an upstream, TLS included.',
       type: 'histogram',
-      samples: latencySamples({}, rows.phase('connect')),
+      samples: latencySamples('', rows.phase('connect')),
     },
     {
       name: 'gateway_upstream_first_byte_seconds',
       help: "From the request sent to the upstream to its answer's head.",
       type: 'histogram',
-      samples: latencySamples({}, rows.phase('firstByte')),
+      samples: latencySamples('', rows.phase('firstByte')),
     },
-    counter('gateway_ring_full_waits_total', 'Times a thread had to wait because the ring to another was full.', 'ringFullWaits'),
+    counter(
+      'gateway_ring_full_waits_total',
+      'Times a thread had to wait because the ring to another was full.',
+      'ringFullWaits',
+    ),
     counter('gateway_ring_frames_dropped_total', 'Frames for an exchange that had ended.', 'framesDropped'),
   ]
 }
@@ -210,36 +245,42 @@ function threadFamilies(info: ProcessInfo, rows: MetricReader): Family[] {
     name,
     help,
     type: 'gauge',
-    samples: info.threads.map(thread => ({ labels: { thread: thread.name }, value: value(thread) })),
+    samples: info.threads.map(thread => ({ labels: renderLabels({ thread: thread.name }), value: value(thread) })),
   })
   return [
     {
       name: 'gateway_build_info',
       help: 'What is running.',
       type: 'gauge',
-      samples: [{ labels: { version: info.version, engine: info.engine, node: process.versions.node }, value: 1 }],
+      samples: [
+        { labels: renderLabels({ version: info.version, engine: info.engine, node: process.versions.node }), value: 1 },
+      ],
     },
     {
       name: 'gateway_workers',
       help: 'Worker threads by state.',
       type: 'gauge',
-      samples: Object.entries(info.workers).map(([state, value]) => ({ labels: { state }, value })),
+      samples: Object.entries(info.workers).map(([state, value]) => ({ labels: renderLabels({ state }), value })),
     },
     {
       name: 'gateway_worker_restarts_total',
       help: 'Worker threads replaced.',
       type: 'counter',
-      samples: [{ labels: {}, value: info.workerRestarts }],
+      samples: [{ labels: '', value: info.workerRestarts }],
     },
     {
       name: 'gateway_log_records_dropped_total',
       help: 'Log records lost because nothing took them fast enough.',
       type: 'counter',
-      samples: [{ labels: {}, value: info.logRecordsDropped + rows.counter('logRecordsDropped') }],
+      samples: [{ labels: '', value: info.logRecordsDropped + rows.counter('logRecordsDropped') }],
     },
     perThread('gateway_thread_heap_used_bytes', 'JavaScript heap in use.', thread => thread.heapUsedBytes),
     perThread('gateway_thread_array_buffers_bytes', 'Memory in buffers.', thread => thread.arrayBuffersBytes),
-    perThread('gateway_thread_event_loop_lag_seconds', 'How late the last timer of the thread was.', thread => thread.eventLoopLagMs / 1000),
+    perThread(
+      'gateway_thread_event_loop_lag_seconds',
+      'How late the last timer of the thread was.',
+      thread => thread.eventLoopLagMs / 1000,
+    ),
   ]
 }
 
@@ -248,8 +289,8 @@ const breakerFamily = (breakers: readonly { provider: string; state: number }[])
   name: 'gateway_circuit_breaker_state',
   help: 'State of the circuit breaker: 0 closed, 1 open, 2 half-open.',
   type: 'gauge',
-  samples: breakers.map(({ provider, state }) => ({ labels: { provider }, value: state })),
+  samples: breakers.map(({ provider, state }) => ({ labels: renderLabels({ provider }), value: state })),
 })
 
-const latencySamples = (labels: Labels, { cumulative, sumSeconds }: Histogram): Sample[] =>
+const latencySamples = (labels: string, { cumulative, sumSeconds }: Histogram): Sample[] =>
   histogramSamples(labels, latencyBuckets, cumulative, sumSeconds)

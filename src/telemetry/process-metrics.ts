@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import type { Family, Labels } from './exposition.ts'
+import { type Family, renderLabels } from './exposition.ts'
 
 /**
  * Process metrics under the names all Prometheus clients use. Read at scrape time: no observer, histogram or timer
@@ -9,18 +9,24 @@ import type { Family, Labels } from './exposition.ts'
 export async function processFamilies(): Promise<Family[]> {
   const { user, system } = process.cpuUsage()
   const families = [
-    family('process_cpu_seconds_total', 'counter', 'User and system CPU time spent, all threads.', (user + system) / 1e6),
+    family(
+      'process_cpu_seconds_total',
+      'counter',
+      'User and system CPU time spent, all threads.',
+      (user + system) / 1e6,
+    ),
     family('process_start_time_seconds', 'gauge', 'Start of the process, seconds since the epoch.', startedAt),
     family('process_resident_memory_bytes', 'gauge', 'Resident memory.', process.memoryUsage.rss()),
-    family('nodejs_version_info', 'gauge', 'The version of Node.js.', 1, { version: process.version }),
+    family('nodejs_version_info', 'gauge', 'The version of Node.js.', 1, renderLabels({ version: process.version })),
   ]
   const openDescriptors = await countDescriptors()
   if (openDescriptors > 0) families.push(family('process_open_fds', 'gauge', 'Open file descriptors.', openDescriptors))
-  if (maxDescriptors > 0) families.push(family('process_max_fds', 'gauge', 'Most file descriptors the process may open.', maxDescriptors))
+  if (maxDescriptors > 0)
+    families.push(family('process_max_fds', 'gauge', 'Most file descriptors the process may open.', maxDescriptors))
   return families
 }
 
-const family = (name: string, type: Family['type'], help: string, value: number, labels: Labels = {}): Family => ({
+const family = (name: string, type: Family['type'], help: string, value: number, labels = ''): Family => ({
   name,
   type,
   help,

@@ -50,7 +50,10 @@ const stringBytes = {
 export const maxRecordBytes = Object.values(stringBytes).reduce((sum, bytes) => sum + 2 + bytes, stringsAt)
 
 const failureKinds = Object.keys(failures) as FailureKind[]
-const failureNumber = new Map<FailureKind | '', number>([['', 0], ...failureKinds.map((kind, i) => [kind, i + 1] as const)])
+const failureNumber = new Map<FailureKind | '', number>([
+  ['', 0],
+  ...failureKinds.map((kind, i) => [kind, i + 1] as const),
+])
 
 const numbers = new Float64Array(numberFields.length)
 const numberBytes = new Uint8Array(numbers.buffer)

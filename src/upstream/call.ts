@@ -89,13 +89,19 @@ export abstract class Call implements UpstreamCall, Timed {
     const { maxBodyBytes } = this.request
     this.#phase = ANSWERED
     this.#listen()
-    if (headers.contentLength > maxBodyBytes || (whole !== null && whole.length > maxBodyBytes)) return this.#tooLong()
+    if (headers.contentLength > maxBodyBytes || (whole !== null && whole.length > maxBodyBytes)) {
+      this.#tooLong()
+      return
+    }
     const coding = whole !== null && whole.length === 0 ? null : contentCoding(headers.get('content-encoding'))
     if (coding === null) {
       this.#handler.onHead(status, headers, whole)
       return
     }
-    if (coding === 'unknown') return this.fail('upstream_error', 'the content coding of the response is not supported')
+    if (coding === 'unknown') {
+      this.fail('upstream_error', 'the content coding of the response is not supported')
+      return
+    }
     headers.detach()
     headers.hideCoding()
     this.#decoder = new BodyDecoder(coding, this)
@@ -106,9 +112,15 @@ export abstract class Call implements UpstreamCall, Timed {
 
   received(chunk: Uint8Array): void {
     if (!this.#isPaused) this.#listen()
-    if (this.#decoder !== null) return this.#decoder.write(chunk)
+    if (this.#decoder !== null) {
+      this.#decoder.write(chunk)
+      return
+    }
     this.#receivedBytes += chunk.length
-    if (this.#receivedBytes > this.request.maxBodyBytes) return this.#tooLong()
+    if (this.#receivedBytes > this.request.maxBodyBytes) {
+      this.#tooLong()
+      return
+    }
     this.#handler.onData(chunk)
   }
 
@@ -116,7 +128,8 @@ export abstract class Call implements UpstreamCall, Timed {
   ended(): void {
     if (this.#decoder !== null) {
       this.waitUntilMs = Number.POSITIVE_INFINITY // for our own decoder, and for a consumer that may pause
-      return this.#decoder.end()
+      this.#decoder.end()
+      return
     }
     this.#close()
     this.#handler.onEnd()
@@ -136,10 +149,22 @@ export abstract class Call implements UpstreamCall, Timed {
   expire(isTotal: boolean): void {
     if (this.#phase === OVER) return
     const { request } = this
-    if (isTotal) return this.fail('upstream_timeout', `the call took longer than ${request.totalTimeoutMs} ms`)
-    if (this.#phase === WAITING) return this.failWith(this.waitFailure())
-    if (this.#isPaused) return this.fail('stream_timeout', 'paused for too long')
-    if (this.#phase === ANSWERED) return this.fail('stream_timeout', `silent for ${request.idleTimeoutMs} ms`)
+    if (isTotal) {
+      this.fail('upstream_timeout', `the call took longer than ${request.totalTimeoutMs} ms`)
+      return
+    }
+    if (this.#phase === WAITING) {
+      this.failWith(this.waitFailure())
+      return
+    }
+    if (this.#isPaused) {
+      this.fail('stream_timeout', 'paused for too long')
+      return
+    }
+    if (this.#phase === ANSWERED) {
+      this.fail('stream_timeout', `silent for ${request.idleTimeoutMs} ms`)
+      return
+    }
     if (this.tookBytes()) this.#listen()
     else this.fail('upstream_timeout', `no response within ${request.firstByteTimeoutMs} ms`)
   }
@@ -167,7 +192,10 @@ export abstract class Call implements UpstreamCall, Timed {
     if (isListening) this.#listen()
     if (this.#decoder === null) this.setFlow(!this.#isPaused)
     else if (this.#isPaused) this.#decoder.pause()
-    else this.#decoder.resume()
+    else {
+      this.#decoder.resume()
+      if (!this.#decoder.isHeld) this.setFlow(true) // the pause may be older than the decoder
+    }
   }
 
   // What the decoder tells.
@@ -175,7 +203,10 @@ export abstract class Call implements UpstreamCall, Timed {
   onDecoded(chunk: Uint8Array): void {
     if (this.#phase === OVER) return
     this.#receivedBytes += chunk.length
-    if (this.#receivedBytes > this.request.maxBodyBytes) return this.#tooLong()
+    if (this.#receivedBytes > this.request.maxBodyBytes) {
+      this.#tooLong()
+      return
+    }
     this.#handler.onData(chunk)
   }
 

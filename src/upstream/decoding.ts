@@ -46,11 +46,12 @@ const chunkSize = 64 * 1024
  * bomb is seen long before it fills memory.
  */
 export class BodyDecoder {
+  /** It has asked its owner to hold the transport back. */
+  isHeld = false
   readonly #coding: ContentCoding
   readonly #owner: DecoderOwner
   #inflater: Inflater | null = null
   #writtenBytes = 0
-  #isHeld = false
   #isPaused = false
 
   constructor(coding: ContentCoding, owner: DecoderOwner) {
@@ -64,8 +65,8 @@ export class BodyDecoder {
     this.#writtenBytes += chunk.length
     // zlib works on another thread, and the chunk is only ours until we return.
     const hasRoom = inflater.write(Uint8Array.prototype.slice.call(chunk))
-    if (hasRoom || this.#isHeld) return
-    this.#isHeld = true
+    if (hasRoom || this.isHeld) return
+    this.isHeld = true
     this.#owner.onDecoderFlow(false)
   }
 
@@ -93,7 +94,7 @@ export class BodyDecoder {
     const inflater = createInflater(this.#coding, firstByte)
     inflater.on('data', (chunk: Buffer) => this.#owner.onDecoded(chunk))
     inflater.on('drain', () => {
-      this.#isHeld = false
+      this.isHeld = false
       this.#owner.onDecoderFlow(true)
     })
     inflater.on('error', (error: Error) => this.#owner.onDecoderFailure(`${this.#coding}: ${error.message}`))

@@ -215,7 +215,10 @@ class UndiciCall extends Call implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.isOver) return controller.abort(new Error('cancelled'))
+    if (this.isOver) {
+      controller.abort(new Error('cancelled'))
+      return
+    }
     if (this.#controller === null) this.#origin.began()
     this.#controller = controller
     this.sent()

@@ -11,7 +11,11 @@ const pem = '-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc+/=\n-----END RSA PRIVA
 /** [what, text, what is left of it] */
 const shapes: [string, string, string][] = [
   ['an e-mail address', 'to jane.doe+x@mail.example.com, please', 'to [REDACTED_EMAIL], please'],
-  ['a bearer token', 'sent "Authorization: Bearer abc.DEF~1/2="', 'sent "Authorization: Bearer [REDACTED_BEARER_TOKEN]"'],
+  [
+    'a bearer token',
+    'sent "Authorization: Bearer abc.DEF~1/2="',
+    'sent "Authorization: Bearer [REDACTED_BEARER_TOKEN]"',
+  ],
   ['a bearer token in lower case', 'bearer x9', 'Bearer [REDACTED_BEARER_TOKEN]'],
   ['a bearer token in a URL', 'Bearer%20abc', 'Bearer [REDACTED_BEARER_TOKEN]'],
   ['a bearer token that begins with a plain word', 'Bearer token-12345', 'Bearer [REDACTED_BEARER_TOKEN]'],
@@ -106,9 +110,9 @@ test('of a DSN only the password is hidden, and the password alone is hidden too
 })
 
 test('values that could be ordinary words are left alone', () => {
-  const secrets = ['true', 'password', 'two words here', '${OPENAI_API_KEY}'].map(value => ({ name: 'X', value }))
-  const text = 'true password two words here ${OPENAI_API_KEY}'
-  assert.equal(createRedactor({ secrets })(text), text)
+  const words = ['true', 'password', 'two words here', `\${OPENAI_API_KEY}`]
+  const redact = createRedactor({ secrets: words.map(value => ({ name: 'X', value })) })
+  assert.equal(redact(words.join(' ')), words.join(' '))
 })
 
 test('of an environment the values of secret names are taken, and only those that can be told apart', () => {
@@ -120,7 +124,10 @@ test('of an environment the values of secret names are taken, and only those tha
     GREETING: 'hello-hello-hello',
     SOME_PASSWORD: undefined,
   })
-  assert.deepEqual(secrets.map(secret => secret.name), ['OPENAI_API_KEY', 'DATABASE_DSN'])
+  assert.deepEqual(
+    secrets.map(secret => secret.name),
+    ['OPENAI_API_KEY', 'DATABASE_DSN'],
+  )
 })
 
 test('headers that carry credentials lose their value, the others only what looks like one', () => {
@@ -133,11 +140,10 @@ test('headers that carry credentials lose their value, the others only what look
     ['x-ratelimit-remaining-tokens', '10'],
     ['user-agent', 'curl me@example.com'],
   ]
-  assert.deepEqual(redactHeaders(headers, redact).map(([, value]) => value), [
-    ...Array(5).fill('[REDACTED]'),
-    '10',
-    'curl [REDACTED_EMAIL]',
-  ])
+  assert.deepEqual(
+    redactHeaders(headers, redact).map(([, value]) => value),
+    [...Array(5).fill('[REDACTED]'), '10', 'curl [REDACTED_EMAIL]'],
+  )
   assert.ok(!isSecretName('monkey') && isSecretName('X-Auth-Token'))
 })
 
@@ -166,9 +172,12 @@ test('a megabyte made to provoke backtracking is redacted', { timeout: 60_000 },
     const hints = '@ :// Bearer eyJ sk- = token PRIVATE KEY '
     for (const unit of units) {
       const run = unit.repeat(Math.ceil(1_000_000 / unit.length))
-      for (const text of [hints + run, run + hints]) if (typeof redact(text) !== 'string') throw new Error(unit)
+      if (!/PRIVATE(_KEY\\]| KEY )$/.test(redact(hints + run + hints))) throw new Error(unit)
     }
     console.log('done')`
-  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 55_000, encoding: 'utf8' })
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    timeout: 55_000,
+    encoding: 'utf8',
+  })
   assert.equal(output, 'done\n')
 })

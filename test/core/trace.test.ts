@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { adoptTrace, formatTraceparent, isTraceId, newSpanId, newTraceId, parseTraceparent } from '../../src/core/trace.ts'
+import {
+  adoptTrace,
+  formatTraceparent,
+  isTraceId,
+  newSpanId,
+  newTraceId,
+  parseTraceparent,
+} from '../../src/core/trace.ts'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
 const spanId = '00f067aa0ba902b7'
@@ -48,7 +55,15 @@ test('an X-Request-ID of 32 hex digits is adopted in lower case, and begins a tr
   assert.deepEqual(adoptTrace('', traceId.toUpperCase()), { traceId, parentSpanId: '', sampled: true })
 })
 
-for (const requestId of ['', 'abc', '0'.repeat(32), 'g'.repeat(32), `${traceId}0`, `${traceId.slice(0, 30)}\r\n`, 'İ'.repeat(32)]) {
+for (const requestId of [
+  '',
+  'abc',
+  '0'.repeat(32),
+  'g'.repeat(32),
+  `${traceId}0`,
+  `${traceId.slice(0, 30)}\r\n`,
+  'İ'.repeat(32),
+]) {
   test(`the X-Request-ID ${JSON.stringify(requestId)} is replaced by a fresh id`, () => {
     const adopted = adoptTrace('', requestId).traceId
     assert.ok(isTraceId(adopted))

@@ -703,6 +703,45 @@ for (const kind of kinds) {
     assert.ok(heard.length * 3000 < 20 * 1024 * 1024, `${heard.length} answers are held or sent`)
   })
 
+  claim('silence of any length between the steps of an exchange is the caller’s business, not the engine’s', async t => {
+    const { port, heard, engine } = await startEngine(t, kind, one => {
+      if (one.method === 'POST') one.onPiece = (_bytes, last) => last && setTimeout(() => echo(one), 13_000)
+    })
+    const wait = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
+    await Promise.all([
+      (async () => {
+        const client = await RawClient.connect(t, port)
+        await client.send(post('hello').slice(0, -3))
+        await wait(13_000)
+        await client.send('llo')
+        await wait(10_000)
+        assert.equal((await client.response()).body.toString(), 'POST /v1 hello', 'a slow body, then a slow answer')
+      })(),
+      (async () => {
+        const client = await RawClient.connect(t, port)
+        client.socket.pause()
+        await client.send(get('/stream'))
+        await eventually(() => heard.some(one => one.target === '/stream'), 'the request')
+        const one = heard.find(one => one.target === '/stream')!
+        one.reply.head(200, block, -1, false)
+        const piece = Buffer.alloc(1024 * 1024)
+        let pieces = 1
+        while (one.reply.write(piece)) pieces++
+        const drains = one.drains
+        client.socket.resume()
+        await eventually(() => one.drains > drains, 'the window to open')
+        await client.until(() => client.receivedBytes > pieces * piece.length, 'all that was written')
+        await wait(14_000)
+        one.reply.write(shared('end'))
+        one.reply.end()
+        const response = await client.response()
+        assert.ok(response.isWhole, 'a stream that was full once and then silent')
+        assert.equal(response.body.length, pieces * piece.length + 3)
+      })(),
+    ])
+    assert.equal(engine.connections.active, 0)
+  })
+
   // The connection.
 
   claim('Connection: close of the client is honoured', async t => {

@@ -30,13 +30,17 @@ test('a line is JSON with level, time, fields and message, and nothing of the ho
 })
 
 test('lines below the level are not written', async t => {
-  const text = await logged(t, log => {
-    log.debug('no')
-    log.info('no')
-    log.warn('yes')
-    log.error('yes')
-    assert.deepEqual([log.isEnabled('info'), log.isEnabled('warn')], [false, true])
-  }, { level: 'warn' })
+  const text = await logged(
+    t,
+    log => {
+      log.debug('no')
+      log.info('no')
+      log.warn('yes')
+      log.error('yes')
+      assert.deepEqual([log.isEnabled('info'), log.isEnabled('warn')], [false, true])
+    },
+    { level: 'warn' },
+  )
   assert.equal(text.match(/yes/g)?.length, 2)
   assert.ok(!text.includes('no"'))
 })
@@ -74,13 +78,20 @@ test('what JSON cannot hold does not break a line', async t => {
   assert.equal(line.wide.length, 100)
 })
 
-test('text is for people: one line each, and nothing in it reaches the terminal as a control sequence', async t => {
-  const text = await logged(t, log => {
-    log.info('ready', { port: 8080 })
-    log.warn('odd \u001b[31mmessage\nsecond', { path: '/\u001b]0;title\u0007\nfake' })
-  }, { format: 'text' })
+test('text is for people: a line each, the stack of an error, and no control sequence for their terminal', async t => {
+  const text = await logged(
+    t,
+    log => {
+      log.info('ready', { port: 8080 })
+      log.warn('odd \u001b[31mmessage', { path: '/\u001b]0;title\u0007\nfake' })
+      log.error('failed', { error: new Error('\u001b]0;title\u0007') })
+    },
+    { format: 'text' },
+  )
   const lines = text.trimEnd().split('\n')
-  assert.equal(lines.length, 2)
+  assert.match(lines[1], /WARN: odd .*fake/)
+  assert.match(lines[2], /ERROR: failed/)
+  assert.match(text, /\n +at /)
   assert.match(lines[0], /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: ready \{"port":8080\}$/)
   assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f]/.test(text))
 })
@@ -90,25 +101,73 @@ test('auto writes JSON where there is no terminal', async t => {
 })
 
 test('the access line has the facts of the exchange and only those that apply', async t => {
-  const [line] = [await logged(t, log => log.request(sampleRecord({ stream: true, tokensCacheRead: 7 })))].map(text => JSON.parse(text))
+  const [line] = [await logged(t, log => log.request(sampleRecord({ stream: true, tokensCacheRead: 7 })))].map(text =>
+    JSON.parse(text),
+  )
   delete line.time
   assert.deepEqual(line, {
-    level: 'info', method: 'POST', path: '/v1/chat/completions', status: 200, bytes: 9120, duration_ms: 812.513, remote: '203.0.113.195',
-    trace_id: '4bf92f3577b34da6a3ce929d0e0e4736', key_id: 'key_1', model: 'gpt-4o', target: 'primary', provider: 'openai', stream: true, attempts: 1,
-    upstream_ms: 811.25, upstream_status: 200, ttft_ms: 231.4, tokens_in: 57, tokens_out: 212, tokens_cache_read: 7, msg: 'http request',
+    level: 'info',
+    method: 'POST',
+    path: '/v1/chat/completions',
+    status: 200,
+    bytes: 9120,
+    duration_ms: 812.513,
+    remote: '203.0.113.195',
+    trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+    key_id: 'key_1',
+    model: 'gpt-4o',
+    target: 'primary',
+    provider: 'openai',
+    stream: true,
+    attempts: 1,
+    upstream_ms: 811.25,
+    upstream_status: 200,
+    ttft_ms: 231.4,
+    tokens_in: 57,
+    tokens_out: 212,
+    tokens_cache_read: 7,
+    msg: 'http request',
   })
   assert.deepEqual(
-    requestLine(sampleRecord({
-      status: 401, failure: 'invalid_api_key', keyId: '', model: '', target: '', provider: '', attempts: 0, upstreamMs: 0, upstreamStatus: 0,
-      firstByteMs: -1, tokensIn: 0, tokensOut: 0, responseBytes: 120, durationMs: 0.25,
-    })),
+    requestLine(
+      sampleRecord({
+        status: 401,
+        failure: 'invalid_api_key',
+        keyId: '',
+        model: '',
+        target: '',
+        provider: '',
+        attempts: 0,
+        upstreamMs: 0,
+        upstreamStatus: 0,
+        firstByteMs: -1,
+        tokensIn: 0,
+        tokensOut: 0,
+        responseBytes: 120,
+        durationMs: 0.25,
+      }),
+    ),
     {
-      method: 'POST', path: '/v1/chat/completions', status: 401, bytes: 120, duration_ms: 0.25, remote: '203.0.113.195',
-      trace_id: '4bf92f3577b34da6a3ce929d0e0e4736', failure: 'invalid_api_key',
+      method: 'POST',
+      path: '/v1/chat/completions',
+      status: 401,
+      bytes: 120,
+      duration_ms: 0.25,
+      remote: '203.0.113.195',
+      trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+      failure: 'invalid_api_key',
     },
   )
 })
 
 test("the access line's level follows the class of the status", () => {
-  assert.deepEqual([200, 304, 400, 429, 499, 500, 504].map(requestLevel), ['info', 'info', 'warn', 'warn', 'warn', 'error', 'error'])
+  assert.deepEqual([200, 304, 400, 429, 499, 500, 504].map(requestLevel), [
+    'info',
+    'info',
+    'warn',
+    'warn',
+    'warn',
+    'error',
+    'error',
+  ])
 })

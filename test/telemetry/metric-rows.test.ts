@@ -5,7 +5,18 @@ import { Worker } from 'node:worker_threads'
 import type { FailureKind } from '../../src/core/failures.ts'
 import { failures } from '../../src/core/failures.ts'
 import {
-  counters, createMetricMemory, errorTypeOf, errorTypes, gauges, latencyBuckets, outcomeOf, outcomes, phases, readMetrics, threadMetrics, zeroGauges,
+  counters,
+  createMetricMemory,
+  errorTypeOf,
+  errorTypes,
+  gauges,
+  latencyBuckets,
+  outcomeOf,
+  outcomes,
+  phases,
+  readMetrics,
+  threadMetrics,
+  zeroGauges,
 } from '../../src/shared/metric-rows.ts'
 import { sampleRecord } from './support/records.ts'
 
@@ -37,7 +48,19 @@ test('no two numbers share a place: each write changes what it names and nothing
 })
 
 test('an observation lands in the first bucket whose bound is not below it', () => {
-  for (const [ms, bucket] of [[0, 0], [5, 0], [5.001, 1], [10, 1], [60, 4], [100, 4], [30_000, 11], [30_000.1, 12], [1e12, 12], [-3, 0], [Number.NaN, 0]]) {
+  for (const [ms, bucket] of [
+    [0, 0],
+    [5, 0],
+    [5.001, 1],
+    [10, 1],
+    [60, 4],
+    [100, 4],
+    [30_000, 11],
+    [30_000.1, 12],
+    [1e12, 12],
+    [-3, 0],
+    [Number.NaN, 0],
+  ]) {
     const memory = createMetricMemory({ threads: 1, series: 1 })
     threadMetrics(memory, 0).finish(sampleRecord({ series: 0, durationMs: ms, firstByteMs: -1 }), 'success')
     const totals = readMetrics(memory).series(0)
@@ -53,7 +76,11 @@ test('readers see the sum of the threads', () => {
   const memory = createMetricMemory({ threads: 3, series: 4 })
   for (let thread = 0; thread < 3; thread++) {
     const metrics = threadMetrics(memory, thread)
-    metrics.finish(sampleRecord({ series: 3, tokensIn: 10, tokensOut: 20, tokensReasoning: 3, tokensCacheRead: 4 }), 'success', 500)
+    metrics.finish(
+      sampleRecord({ series: 3, tokensIn: 10, tokensOut: 20, tokensReasoning: 3, tokensCacheRead: 4 }),
+      'success',
+      500,
+    )
     metrics.add('framesDropped', 2)
     metrics.set('inFlight', 5)
   }
@@ -61,7 +88,14 @@ test('readers see the sum of the threads', () => {
   const totals = reader.series(3)
   assert.ok(totals !== null)
   assert.deepEqual(
-    [totals.outcome.success, totals.tokensIn, totals.tokensOut, totals.tokensReasoning, totals.tokensCacheRead, totals.costNanoUsd],
+    [
+      totals.outcome.success,
+      totals.tokensIn,
+      totals.tokensOut,
+      totals.tokensReasoning,
+      totals.tokensCacheRead,
+      totals.costNanoUsd,
+    ],
     [3, 30, 60, 9, 12, 1500],
   )
   assert.ok(Object.values(totals.errors).every(count => count === 0))
@@ -80,7 +114,10 @@ test('a dead thread holds nothing, but what it counted stays, and its successor 
   threadMetrics(memory, 0).set('inFlight', 1)
   zeroGauges(memory, 1)
   const reader = readMetrics(memory)
-  assert.deepEqual([reader.gauge('inFlight'), reader.gauge('upstreamConnectionsOpen'), reader.counter('connectionsAccepted')], [1, 0, 9])
+  assert.deepEqual(
+    [reader.gauge('inFlight'), reader.gauge('upstreamConnectionsOpen'), reader.counter('connectionsAccepted')],
+    [1, 0, 9],
+  )
   threadMetrics(memory, 1).add('connectionsAccepted')
   assert.equal(reader.counter('connectionsAccepted'), 10)
 })
@@ -99,7 +136,10 @@ test('threads that count at the same time lose nothing', async () => {
     [0, 1, 2].map(
       thread =>
         new Promise<void>((resolve, reject) => {
-          new Worker(script, { eval: true, workerData: { memory, module, thread, record: sampleRecord({ series: 1, durationMs: 1 }) } })
+          new Worker(script, {
+            eval: true,
+            workerData: { memory, module, thread, record: sampleRecord({ series: 1, durationMs: 1 }) },
+          })
             .once('error', reject)
             .once('exit', () => resolve())
         }),

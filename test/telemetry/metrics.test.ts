@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Counter as OracleCounter, Histogram as OracleHistogram, Registry } from 'prom-client'
-import { counters, createMetricMemory, errorTypes, gauges, latencyBuckets, outcomes, phases, threadMetrics } from '../../src/shared/metric-rows.ts'
+import {
+  counters,
+  createMetricMemory,
+  errorTypes,
+  gauges,
+  latencyBuckets,
+  outcomes,
+  phases,
+  threadMetrics,
+} from '../../src/shared/metric-rows.ts'
 import { createMetrics, type MetricSources } from '../../src/telemetry/metrics.ts'
 import { sampleRecord } from './support/records.ts'
 
@@ -29,7 +38,13 @@ const setUp = (more: Partial<MetricSources> = {}) => {
   })
   return {
     threads: [threadMetrics(memory, 0), threadMetrics(memory, 1)],
-    scrape: async () => new Map((await metrics.render()).body.split('\n').filter(line => line !== '' && line[0] !== '#').map(splitSample)),
+    scrape: async () =>
+      new Map(
+        (await metrics.render()).body
+          .split('\n')
+          .filter(line => line !== '' && line[0] !== '#')
+          .map(splitSample),
+      ),
     metrics,
   }
 }
@@ -41,10 +56,12 @@ const splitSample = (line: string): [string, number] => {
 test('each registered metric has a line once its source was written, and none is dead', async () => {
   const { threads, metrics } = setUp({ breakers: () => [{ provider: 'primary', state: 2 }] })
   for (const thread of threads) {
-    for (const outcome of outcomes) thread.finish(sampleRecord({ series: 1, tokensReasoning: 2, tokensCacheRead: 3 }), outcome, 4e9)
+    for (const outcome of outcomes)
+      thread.finish(sampleRecord({ series: 1, tokensReasoning: 2, tokensCacheRead: 3 }), outcome, 4e9)
     for (const type of errorTypes) thread.providerError(1, type)
     for (const counter of counters) thread.add(counter, 6)
-    for (const gauge of gauges) thread.set(gauge, gauge === 'connectionsOpen' || gauge === 'upstreamConnectionsOpen' ? 9 : 4)
+    for (const gauge of gauges)
+      thread.set(gauge, gauge === 'connectionsOpen' || gauge === 'upstreamConnectionsOpen' ? 9 : 4)
     for (const phase of phases) thread.observePhase(phase, 7)
     thread.retried(1)
     thread.fellBack(1)
@@ -57,7 +74,9 @@ test('each registered metric has a line once its source was written, and none is
   const lines = body.split('\n')
   for (const name of families) {
     assert.ok(lines.includes(lines.find(line => line.startsWith(`# HELP ${name} `)) ?? 'none'), `${name} has help`)
-    const values = lines.filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `) || line.startsWith(`${name}_sum`)).map(line => splitSample(line)[1])
+    const values = lines
+      .filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `) || line.startsWith(`${name}_sum`))
+      .map(line => splitSample(line)[1])
     assert.ok(values.length > 0 && values.every(value => value > 0), `${name} was written: ${values}`)
   }
   for (const line of lines) assert.match(line, /^($|# (HELP|TYPE) |\w+(\{[^}]*\})? [\d.e+-]+$)/)
@@ -79,7 +98,9 @@ test('names, labels and buckets are those that dashboards for the gateway expect
   assert.equal(samples.get('gateway_rate_limit_rejections_total{key_type="ip"}'), 3)
   assert.equal(samples.get(`gateway_request_duration_seconds_count{${series}}`), 1)
   assert.deepEqual(
-    [...samples.keys()].flatMap(key => /^gateway_request_duration_seconds_bucket\{.*le="([^"]*)"\}$/.exec(key)?.[1] ?? []),
+    [...samples.keys()].flatMap(
+      key => /^gateway_request_duration_seconds_bucket\{.*le="([^"]*)"\}$/.exec(key)?.[1] ?? [],
+    ),
     [...latencyBuckets.map(String), '+Inf'],
   )
 })
@@ -88,10 +109,17 @@ test('the samples equal those of prom-client for the same observations', async (
   const { threads, metrics } = setUp()
   const registry = new Registry()
   const requests = new OracleCounter({
-    name: 'gateway_requests_total', help: '-', labelNames: ['provider', 'model', 'status'], registers: [registry],
+    name: 'gateway_requests_total',
+    help: '-',
+    labelNames: ['provider', 'model', 'status'],
+    registers: [registry],
   })
   const duration = new OracleHistogram({
-    name: 'gateway_request_duration_seconds', help: '-', labelNames: ['provider', 'model'], buckets: [...latencyBuckets], registers: [registry],
+    name: 'gateway_request_duration_seconds',
+    help: '-',
+    labelNames: ['provider', 'model'],
+    buckets: [...latencyBuckets],
+    registers: [registry],
   })
   for (const durationMs of [0, 5, 5.5, 10, 249.5, 250, 30_000, 30_001, 1e6]) {
     for (const series of [0, 1, 2]) {
@@ -103,9 +131,16 @@ test('the samples equal those of prom-client for the same observations', async (
   const normalised = (text: string) =>
     text
       .split('\n')
-      .filter(line => /^gateway_request(s_total|_duration_seconds)/.test(line) && !/status="(error|rejected)"/.test(line))
+      .filter(
+        line => /^gateway_request(s_total|_duration_seconds)/.test(line) && !/status="(error|rejected)"/.test(line),
+      )
       .map(line => (/_sum/.test(line) ? `${splitSample(line)[0]} ${splitSample(line)[1].toFixed(6)}` : line))
-      .map(line => line.replace(/\{(.*)\}/, (_, inner: string) => `{${(inner.match(/\w+="(?:[^"\\]|\\.)*"/g) ?? []).sort().join(',')}}`))
+      .map(line =>
+        line.replace(
+          /\{(.*)\}/,
+          (_, inner: string) => `{${(inner.match(/\w+="(?:[^"\\]|\\.)*"/g) ?? []).sort().join(',')}}`,
+        ),
+      )
       .sort()
   assert.deepEqual(normalised((await metrics.render()).body), normalised(await registry.metrics()))
 })
@@ -144,5 +179,6 @@ test('process metrics have the usual names and plausible values', async () => {
   const samples = await setUp().scrape()
   assert.ok((samples.get('process_resident_memory_bytes') ?? 0) > 1e6)
   assert.ok((samples.get('process_cpu_seconds_total') ?? 0) > 0)
-  if (process.platform === 'linux') assert.ok((samples.get('process_open_fds') ?? 0) >= 3 && (samples.get('process_max_fds') ?? 0) > 3)
+  if (process.platform === 'linux')
+    assert.ok((samples.get('process_open_fds') ?? 0) >= 3 && (samples.get('process_max_fds') ?? 0) > 3)
 })

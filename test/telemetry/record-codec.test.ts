@@ -29,7 +29,17 @@ test('strings are cut at their bounds, between characters, and the rest is intac
   const bytes = buffer()
   const long = 'é€😀'.repeat(400)
   const length = encodeRecord(
-    sampleRecord({ model: long, cause: 'x'.repeat(5_000), path: long, surface: long, method: long, remote: long, keyId: long, target: long, provider: long }),
+    sampleRecord({
+      model: long,
+      cause: 'x'.repeat(5_000),
+      path: long,
+      surface: long,
+      method: long,
+      remote: long,
+      keyId: long,
+      target: long,
+      provider: long,
+    }),
     bytes,
     0,
   )
@@ -78,7 +88,8 @@ test(`damaged and random bytes give null or a well-formed record, never more (SE
     if (round % 10 === 0) for (let i = 0; i < length; i++) bytes[i] = random.next().value
     else {
       pristine.copy(bytes)
-      for (let hits = 1 + (random.next().value % 3); hits > 0; hits--) bytes[random.next().value % length] = random.next().value
+      for (let hits = 1 + (random.next().value % 3); hits > 0; hits--)
+        bytes[random.next().value % length] = random.next().value
     }
     const record = decodeRecord(bytes, 0, length)
     if (record === null) continue

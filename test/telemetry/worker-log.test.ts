@@ -29,7 +29,10 @@ test('a line below the level is not posted and costs no allowance', () => {
   const { posted, log } = setUp()
   for (let i = 0; i < 10; i++) log.debug('no')
   log.info('yes')
-  assert.deepEqual(posted.map(entry => entry.msg), ['yes'])
+  assert.deepEqual(
+    posted.map(entry => entry.msg),
+    ['yes'],
+  )
   assert.deepEqual([log.isEnabled('debug'), log.isEnabled('error')], [false, true])
 })
 

@@ -16,9 +16,9 @@ test('equal options share a pool, different ones do not', () => {
 })
 
 test('local urls are answered by whoever was given, or refused', () => {
-  const local = { url: 'local:demo' } as Origin
-  const upstream = createUpstream({ local: id => (assert.equal(id, 'demo'), local) })
-  assert.equal(upstream.origin({ ...originDefaults, url: 'local:demo' }), local)
+  const local = { url: '' } as Origin
+  const upstream = createUpstream({ local: id => ({ ...local, url: `local:${id}` }) })
+  assert.equal(upstream.origin({ ...originDefaults, url: 'local:demo' }).url, 'local:demo')
   assert.throws(() => createUpstream().origin({ ...originDefaults, url: 'local:demo' }), /no local origins/)
 })
 

@@ -11,8 +11,10 @@
  *    arriving such an answer is written by hand in one piece, the rest is discarded, and the socket closed after it;
  *  - what follows in the same read is handled as the next request even after `end(body, true)`, unless the answer to
  *    the one before is still to come: such an end waits until the read is over;
- *  - `onWritable` comes whenever the kernel takes more, not when all is taken, and nothing tells what is left: of what
- *    is to follow, one byte goes first, and only if `write` says true was everything before it taken;
+ *  - `onWritable` comes whenever the kernel takes more, not when all is taken, and once it has been set the addon's
+ *    buffer moves only with the next write. So a stream doesn't set it: while bytes wait in the addon, what follows is
+ *    kept here, and offered from time to time, one byte first, since `write` says true if all before it was taken;
+ *  - a write that had to wait starts its timer of 10 s, which also ends a stream that has merely fallen silent;
  *  - what the kernel doesn't take is buffered without bound, for a client that asks but never reads. `tryEnd` says
  *    so and leaves the request open, which makes the addon close the connection on the next one.
  */
@@ -27,9 +29,11 @@ export interface UwsExchangeHost {
   isReading: boolean
   /** The addon has let go of the request. */
   onGone(exchange: UwsExchange): void
-  /** From here on `keepAlive` is called every few seconds, until `onReceived` or `onGone`. */
-  onReceiving(exchange: UwsExchange): void
-  onReceived(exchange: UwsExchange): void
+  /** From here on `keepAlive` is called every few seconds, until `onSettled` or `onGone`. */
+  onUnsettled(exchange: UwsExchange): void
+  onSettled(exchange: UwsExchange): void
+  /** From here on `offerMore` is called, soon and again and again, until it returns true. */
+  onBlocked(exchange: UwsExchange): void
   /** The answer is out, its connection is to be closed after `delayMs` or once the client has left. */
   linger(exchange: UwsExchange, delayMs: number): void
   fault(error: unknown): void
@@ -51,6 +55,8 @@ const maxHeldBytes = 1024 * 1024
 /** How long the rest of a body that nobody wants is read, so that the client gets to read the answer. */
 const discardMs = 5000
 const closeMs = 1000
+/** The same while bytes may be waiting in the addon, whose own timer ends it sooner if they don't move. */
+const drainMs = 60_000
 
 // Arguments of the functions handed to `cork`, which calls them before it returns: no closure per write.
 let corked: UwsExchange
@@ -90,11 +96,11 @@ export class UwsExchange implements Reply {
   #given = 0
   /** The client has yet to take what was written. */
   #isBlocked = false
-  /** `onWritable` came since the last refused write, but whether all was taken is not known. */
+  /** Of a stream: bytes were left in the addon, and whether they have gone since is not known. */
   #isSuspect = false
+  #wasBlocked = false
   #listens = false
   #isEnded = false
-  #isConcluded = false
   #unsent: Uint8Array[] = []
   #held: { bytes: Uint8Array; last: boolean }[] = []
   #heldBytes = 0
@@ -125,7 +131,7 @@ export class UwsExchange implements Reply {
       if (isWanted) events.onBody(none, true)
       return
     }
-    this.#host.onReceiving(this)
+    this.#host.onUnsettled(this)
     this.#res.onData((chunk, last) => this.#received(chunk, last))
   }
 
@@ -136,7 +142,7 @@ export class UwsExchange implements Reply {
     try {
       if (last) {
         this.#isReceived = true
-        this.#host.onReceived(this)
+        if (!this.#wasBlocked) this.#host.onSettled(this)
       }
       if (this.events === null) {
         // The rest of a body whose answer is out.
@@ -183,12 +189,8 @@ export class UwsExchange implements Reply {
     }
   }
 
-  get isReceiving(): boolean {
-    return this.#isAlive && !this.#isReceived && this.#state !== OVER
-  }
-
   /**
-   * Re-arms the addon's own timer of 10 s, which `resume` does: deadlines for bodies are the caller's. A paused socket
+   * Re-arms the addon's own timer of 10 s, which `resume` does: deadlines are the caller's. A paused socket
    * is read for one turn, as only that shows whether the client is still there.
    */
   keepAlive(): void {
@@ -199,7 +201,7 @@ export class UwsExchange implements Reply {
   }
 
   pauseAgain(): void {
-    if (this.isPaused && this.isReceiving) this.#res.pause()
+    if (this.isPaused && this.#isAlive && !this.#isReceived) this.#res.pause()
   }
 
   // The answer.
@@ -244,7 +246,7 @@ export class UwsExchange implements Reply {
     this.#isEnded = true
     this.#isStarted = true
     this.#offer(body)
-    if (this.#isBlocked) this.#listen()
+    if (this.#isBlocked) this.#awaitDrain()
   }
 
   #stream(status: number, headers: Uint8Array, body: Uint8Array): void {
@@ -291,13 +293,24 @@ export class UwsExchange implements Reply {
     corked = this
     corkedChunk = bytes
     this.#res.cork(corkChunk)
-    if (this.#isBlocked && this.#isAlive) this.#listen()
+    if (this.#isBlocked && this.#isAlive) this.#awaitDrain()
   }
 
-  #listen(): void {
-    if (this.#listens) return
-    this.#listens = true
-    this.#res.onWritable(() => this.#writable())
+  #awaitDrain(): void {
+    if (this.#isStream) {
+      this.#host.onBlocked(this)
+      if (this.#wasBlocked || this.#isEnded) return
+      this.#wasBlocked = true
+      this.#host.onUnsettled(this)
+    } else if (!this.#listens) {
+      this.#listens = true
+      this.#res.onWritable(() => {
+        if (this.#isBlocked) this.offerMore()
+        // What fitted the cork was called taken, but may be waiting still; only a write moves it.
+        else if (this.#isAlive) this.#send(none)
+        return true
+      })
+    }
   }
 
   chunk(bytes: Uint8Array): void {
@@ -341,17 +354,19 @@ export class UwsExchange implements Reply {
     else if (!isTaken) this.#unsent.unshift(Uint8Array.from(bytes.subarray(this.#res.getWriteOffset() - before)))
   }
 
-  #writable(): boolean {
+  /** Whether everything that was kept has been handed over. */
+  offerMore(): boolean {
     try {
       this.#isBlocked = false
       while (this.#unsent.length > 0 && !this.#isBlocked && this.#isAlive) this.#send(this.#unsent.shift()!)
-      if (this.#isBlocked || !this.#isAlive) return true
+      if (!this.#isAlive) return true
+      if (this.#isBlocked) return false
       if (this.#isEnded) this.#conclude()
       else this.events?.onDrain()
     } catch (error) {
       this.#broke(error)
     }
-    return true
+    return !this.#isBlocked
   }
 
   end(): void {
@@ -377,13 +392,11 @@ export class UwsExchange implements Reply {
   /** The end of a stream; an answer of known length ends with its last byte. */
   #conclude(): void {
     if (!this.#isStream) return
-    if (!this.#isConcluded) {
-      this.#isConcluded = true
-      corked = this
-      this.#res.cork(corkEnd)
-    }
-    // Again with every sign that the client takes more. One that has it all closes its end before.
-    if (this.#isAlive) this.#host.linger(this, this.#isReceived && !this.#isSuspect ? closeMs : discardMs)
+    // From here on the addon's own timer ends a connection whose client doesn't take the rest.
+    this.#host.onSettled(this)
+    corked = this
+    this.#res.cork(corkEnd)
+    if (this.#isAlive) this.#host.linger(this, this.#isSuspect ? drainMs : this.#isReceived ? closeMs : discardMs)
   }
 
   finish(): void {

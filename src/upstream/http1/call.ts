@@ -58,7 +58,7 @@ export class Http1Call extends Call {
   }
 
   protected override tookBytes(): boolean {
-    return this.connection !== null && this.connection.tookBytes()
+    return this.connection?.tookBytes() ?? false
   }
 
   protected override waitFailure(): Failure {

@@ -148,9 +148,10 @@ export class Connection {
 
   #read(bytes: Buffer, length: number): void {
     if (this.#state === HEAD) this.#readHead(bytes, 0, length)
-    else if (this.#state === IDLE)
-      this.close() // nobody asked: whatever it is, the next request must not take it for its answer
-    else if (this.#state !== CLOSED) this.#readBody(bytes, 0, length)
+    else if (this.#state !== IDLE && this.#state !== CLOSED) this.#readBody(bytes, 0, length)
+    // Nobody asked: whatever it is, the next request must not take it for its answer.
+    else if (this.#call === null) this.close()
+    else this.#failWith('the upstream spoke before it was asked')
   }
 
   #readHead(bytes: Buffer, at: number, end: number): void {
@@ -162,12 +163,22 @@ export class Connection {
       const { parser } = this.#head
       const bodyAt = parser.feed(bytes, at, end)
       if (bodyAt === MORE) return
-      if (bodyAt < 0) return this.#fail(parser.error!)
-      if (parser.status >= 200) return this.#readAnswer(bytes, bodyAt, end)
-      if (parser.status === 101) return this.#failWith('the upstream switched protocols without being asked')
+      if (bodyAt < 0) {
+        this.#fail(parser.error!)
+        return
+      }
+      if (parser.status >= 200) {
+        this.#readAnswer(bytes, bodyAt, end)
+        return
+      }
+      if (parser.status === 101) {
+        this.#failWith('the upstream switched protocols without being asked')
+        return
+      }
       this.#interimBytes += parser.length
       if (++this.#interimResponses > maxInterimResponses || this.#interimBytes > this.#maxHeadBytes) {
-        return this.#failWith('too many interim responses')
+        this.#failWith('too many interim responses')
+        return
       }
       at = bodyAt
       parser.reset()
@@ -179,24 +190,24 @@ export class Connection {
     const head = this.#head
     const { fields, minor, status } = head.parser
     const framing = readFraming(fields, minor)
-    if (typeof framing === 'string') return this.#fail(framing)
+    if (typeof framing === 'string') {
+      this.#fail(framing)
+      return
+    }
     this.#isPersistent = isPersistent(fields, minor)
     if (this.served === 0) this.#keepAliveMs = keepAliveMs(fields.get('keep-alive'), this.#keepAliveMs)
     const call = this.#call!
     if (call.request.head.method === 'HEAD' || status === 204 || status === 304) {
       head.contentLength = 0
-      return this.#deliverWhole(call, status, noBody, at < end)
+      this.#deliverWhole(call, status, noBody, at < end)
+      return
     }
     head.contentLength = framing >= 0 ? framing : -1
     if (framing >= 0) {
       const available = end - at
       if (available >= framing) {
-        return this.#deliverWhole(
-          call,
-          status,
-          framing === 0 ? noBody : bytes.subarray(at, at + framing),
-          available > framing,
-        )
+        this.#deliverWhole(call, status, framing === 0 ? noBody : bytes.subarray(at, at + framing), available > framing)
+        return
       }
       this.#state = LENGTH
       this.#remaining = framing
@@ -204,9 +215,15 @@ export class Connection {
       const chunked = (this.#chunked ??= new ChunkedDecoder())
       chunked.reset()
       const after = chunked.decode(bytes, at, end)
-      if (after < 0) return this.#fail(chunked.error!)
+      if (after < 0) {
+        this.#fail(chunked.error!)
+        return
+      }
       const payload = chunked.dataEnd > chunked.dataStart ? bytes.subarray(chunked.dataStart, chunked.dataEnd) : noBody
-      if (chunked.isDone) return this.#deliverWhole(call, status, payload, after < end)
+      if (chunked.isDone) {
+        this.#deliverWhole(call, status, payload, after < end)
+        return
+      }
       this.#state = CHUNKS
       this.#deliverHead(call, status)
       if (payload.length > 0 && this.#call === call) call.received(payload)
@@ -236,7 +253,10 @@ export class Connection {
       const after = chunked.decode(bytes, at, end)
       if (chunked.dataEnd > chunked.dataStart) call.received(bytes.subarray(chunked.dataStart, chunked.dataEnd))
       if (this.#call !== call) return
-      if (after < 0) return this.#fail(chunked.error!)
+      if (after < 0) {
+        this.#fail(chunked.error!)
+        return
+      }
       if (chunked.isDone) this.#finish(call, after < end)
     } else if (this.#state === LENGTH) {
       const size = Math.min(this.#remaining, end - at)
@@ -266,19 +286,40 @@ export class Connection {
   #onEof(): void {
     if (this.#state === CLOSED) return
     const call = this.#call
-    if (call === null) return this.close()
-    if (this.#state === UNTIL_CLOSE) return this.#finish(call, false)
-    if (!this.#isReady) return call.fail('upstream_unreachable', 'the connection was closed before it was ready')
-    if (this.#isStale()) return this.#retry(call)
+    if (call === null) {
+      this.close()
+      return
+    }
+    if (this.#state === UNTIL_CLOSE) {
+      this.#finish(call, false)
+      return
+    }
+    if (!this.#isReady) {
+      call.fail('upstream_unreachable', 'the connection was closed before it was ready')
+      return
+    }
+    if (this.#isStale()) {
+      this.#retry(call)
+      return
+    }
     call.fail('upstream_error', `the connection was closed ${this.#where()}`)
   }
 
   #onError(error: NodeJS.ErrnoException): void {
     if (this.#state === CLOSED) return
     const call = this.#call
-    if (call === null) return this.close()
-    if (!this.#isReady) return call.fail('upstream_unreachable', describeError(error))
-    if (this.#isStale() && staleCodes.has(error.code ?? '')) return this.#retry(call)
+    if (call === null) {
+      this.close()
+      return
+    }
+    if (!this.#isReady) {
+      call.fail('upstream_unreachable', describeError(error))
+      return
+    }
+    if (this.#isStale() && staleCodes.has(error.code ?? '')) {
+      this.#retry(call)
+      return
+    }
     call.fail('upstream_error', `${describeError(error)} ${this.#where()}`)
   }
 

@@ -84,7 +84,10 @@ export class Http1Origin implements Origin {
   // What connections and calls tell.
 
   released(connection: Connection): void {
-    if (this.#isClosing || !connection.isFresh(this.nowMs)) return connection.close()
+    if (this.#isClosing || !connection.isFresh(this.nowMs)) {
+      connection.close()
+      return
+    }
     const waiting = this.#shift()
     if (waiting === null) this.#idle.push(connection)
     else this.#reuse(connection, waiting)
@@ -113,14 +116,21 @@ export class Http1Origin implements Origin {
 
   #assign(call: Http1Call, nowMs: number): void {
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (connection.isFresh(nowMs)) return this.#reuse(connection, call)
+      if (connection.isFresh(nowMs)) {
+        this.#reuse(connection, call)
+        return
+      }
       connection.close()
     }
-    if (this.#open < this.options.maxConnections) return this.#dial(call)
+    if (this.#open < this.options.maxConnections) {
+      this.#dial(call)
+      return
+    }
     if (this.#queue.size >= this.options.maxQueue) {
-      return call.failWith(
+      call.failWith(
         new Failure('provider_saturated', { cause: `${this.#queue.size} requests wait for ${this.#open} connections` }),
       )
+      return
     }
     call.waitFor(this.options.connectTimeoutMs)
     this.#queue.add(call)
@@ -137,7 +147,8 @@ export class Http1Origin implements Origin {
     try {
       call.connection = new Connection(this, this.#dialer, call, this.nowMs)
     } catch (error) {
-      return call.fail('upstream_unreachable', (error as Error).message)
+      call.fail('upstream_unreachable', (error as Error).message)
+      return
     }
     this.#open++
     this.#opened++
