@@ -26,7 +26,7 @@ const link = new AcceptorLink({
   thread: data.thread,
   roster: words,
   limits: { ...data.limits },
-  newRequestId: head => adoptTrace(head.header('traceparent'), head.header('x-request-id')).traceId,
+  newRequestId: (traceparent, requestId) => adoptTrace(traceparent, requestId).traceId,
   isMainAlive: () => mainPulse.silentMs < mainSilenceMs,
   onOwnBell: () => local?.link.serve(data.thread),
   onRefused: () => {},

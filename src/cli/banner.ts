@@ -20,19 +20,31 @@ export interface BannerFacts {
 }
 
 export function banner(facts: BannerFacts, paint: Paint = painter(process.stderr)): string {
-  const row = (name: string, ...lines: string[]) => lines.map((line, index) => `  ${(index === 0 ? name : '').padEnd(10)}${line}`)
+  const row = (name: string, ...lines: string[]) =>
+    lines.map((line, index) => `  ${(index === 0 ? name : '').padEnd(10)}${line}`)
   const lines = [
     '',
     `  ${paint('bold', `Ferrite ${facts.version}`)} is listening on ${paint('bold', facts.url)}`,
     '',
     ...row('engine', facts.engineNote === '' ? facts.engine : `${facts.engine} (${facts.engineNote})`),
     ...row('threads', threads(facts)),
-    ...row('config', facts.config === '' ? 'built-in defaults (GATEWAY_CONFIG or --config names a file)' : facts.config),
+    ...row(
+      'config',
+      facts.config === '' ? 'built-in defaults (GATEWAY_CONFIG or --config names a file)' : facts.config,
+    ),
     ...row('targets', `${facts.targets.join(', ')} (${facts.strategy})`, ...(facts.isDemo ? demoNote : [])),
   ]
-  if (facts.open) lines.push(...row('auth', paint('yellow', 'off (ALLOW_UNAUTHENTICATED_PROXY): whoever reaches this port may use it')))
+  if (facts.open)
+    lines.push(
+      ...row('auth', paint('yellow', 'off (ALLOW_UNAUTHENTICATED_PROXY): whoever reaches this port may use it')),
+    )
   if (facts.generatedKey !== '') {
-    lines.push('', '  Master key, made for this run and shown once (MASTER_KEY sets one that stays):', '', `    ${paint('bold', facts.generatedKey)}`)
+    lines.push(
+      '',
+      '  Master key, made for this run and shown once (MASTER_KEY sets one that stays):',
+      '',
+      `    ${paint('bold', facts.generatedKey)}`,
+    )
   }
   lines.push('', '  Try it:', '', ...tryIt(facts), '')
   return `${lines.join('\n')}\n`
@@ -45,7 +57,9 @@ const demoNote = [
 
 function threads({ acceptors, workers }: BannerFacts): string {
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
-  return workers === 0 ? `${count(acceptors, 'acceptor')}, with the pipeline inside` : `${count(acceptors, 'acceptor')}, ${count(workers, 'worker')}`
+  return workers === 0
+    ? `${count(acceptors, 'acceptor')}, with the pipeline inside`
+    : `${count(acceptors, 'acceptor')}, ${count(workers, 'worker')}`
 }
 
 function tryIt({ url, open, generatedKey, model }: BannerFacts): string[] {

@@ -40,7 +40,8 @@ function chooseFile(format: InitOptions['configFormat'], output: string | undefi
   if (output === undefined) return { file: `config.${format ?? 'yaml'}`, format: format ?? 'yaml' }
   const byName = ({ '.yaml': 'yaml', '.yml': 'yaml', '.json': 'json' } as const)[extname(output).toLowerCase()]
   if (byName === undefined) return { refused: `${output}: the name must end in .yaml, .yml or .json` }
-  if (format !== undefined && format !== byName) return { refused: `${output}: the name says ${byName}, --config-format says ${format}` }
+  if (format !== undefined && format !== byName)
+    return { refused: `${output}: the name says ${byName}, --config-format says ${format}` }
   return { file: output, format: byName }
 }
 
@@ -96,7 +97,9 @@ ${targets.map(yamlTarget).join('')}
 #   fast: gpt-4o-mini
 `
 
-const yamlTarget = (provider: Provider): string => `  - virtual_key: ${provider.id}   # needs ${credentialVariables(provider).join(' and ')}
+const yamlTarget = (
+  provider: Provider,
+): string => `  - virtual_key: ${provider.id}   # needs ${credentialVariables(provider).join(' and ')}
     retry:
       attempts: 2         # how often it is asked in all
 `
@@ -111,15 +114,21 @@ function jsonConfig(targets: readonly Provider[]): string {
   return `${JSON.stringify(config, null, 2)}\n`
 }
 
-const variables = (unconfigured: readonly Provider[]): string => `# Variables for --env-file. Keep this file out of version control.
+const variables = (
+  unconfigured: readonly Provider[],
+): string => `# Variables for --env-file. Keep this file out of version control.
 # The key of whoever runs the gateway; clients may use it as their API key.
 MASTER_KEY=fgw_${randomBytes(16).toString('hex')}
-${unconfigured.flatMap(credentialVariables).map(name => `${name}=\n`).join('')}`
+${unconfigured
+  .flatMap(credentialVariables)
+  .map(name => `${name}=\n`)
+  .join('')}`
 
 function nextSteps(file: string, envFile: string, unconfigured: readonly Provider[]): string {
   const [config, env] = [shellWord(file), shellWord(envFile)]
   const names = unconfigured.flatMap(credentialVariables)
-  const model = (unconfigured[0] ?? configuredProviders(process.env)[0])?.models?.find(id => id.endsWith('-mini')) ?? 'gpt-4o-mini'
+  const model =
+    (unconfigured[0] ?? configuredProviders(process.env)[0])?.models?.find(id => id.endsWith('-mini')) ?? 'gpt-4o-mini'
   const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello!' }] })
   const steps = [
     ...(names.length > 0 ? [`Put your key into ${envFile}: ${names.join(', ')}`] : []),

@@ -54,7 +54,9 @@ function createCommands(entries: ThreadEntries, end: (code: number) => void): Co
     .option('-c, --config <file>', 'config file; default: $GATEWAY_CONFIG, else what the environment has')
     .option('-e, --env-file <file>', 'file with variables (NAME=value); those already set win')
     .option('-p, --port <number>', 'port to listen on; 0 takes a free one; default: $PORT, else 8080', portNumber)
-    .action(async (options: ServeCommandOptions) => end(await (await import('./serve.ts')).serveCommand(options, entries)))
+    .action(async (options: ServeCommandOptions) =>
+      end(await (await import('./serve.ts')).serveCommand(options, entries)),
+    )
 
   program
     .command('init')
@@ -80,7 +82,9 @@ function createCommands(entries: ThreadEntries, end: (code: number) => void): Co
     .command('version')
     .description('print what this build is')
     .addOption(new Option('--format <format>', 'how').choices(['table', 'json']).default('table'))
-    .action(async ({ format }: { format: 'table' | 'json' }) => end(await (await import('./version.ts')).versionCommand(format)))
+    .action(async ({ format }: { format: 'table' | 'json' }) =>
+      end(await (await import('./version.ts')).versionCommand(format)),
+    )
 
   return program
 }

@@ -7,7 +7,10 @@ export interface ServeCommandOptions {
   readonly port?: number
 }
 
-export async function serveCommand({ config, envFile, port }: ServeCommandOptions, entries: ThreadEntries): Promise<number> {
+export async function serveCommand(
+  { config, envFile, port }: ServeCommandOptions,
+  entries: ThreadEntries,
+): Promise<number> {
   if (envFile !== undefined) {
     const problem = loadEnvFile(envFile)
     if (problem !== null) return complain(`cannot start\n--env-file: ${problem}`)

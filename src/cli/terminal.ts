@@ -1,6 +1,7 @@
-import { styleText } from 'node:util'
+/** Select Graphic Rendition, ECMA-48 §8.3.117: on, and off again. */
+const codes = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const
 
-type Color = 'red' | 'green' | 'yellow' | 'bold' | 'dim'
+type Color = keyof typeof codes
 
 /** Paints text for one stream: `paint('red', 'text')`. Colours are for people: a terminal that wants them. */
 export type Paint = (color: Color, text: string) => string
@@ -8,7 +9,7 @@ export type Paint = (color: Color, text: string) => string
 export function painter({ isTTY }: { readonly isTTY?: boolean }, env = process.env): Paint {
   // https://no-color.org: any value that is not empty.
   const wanted = isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb'
-  return wanted ? styleText : (_color, text) => text
+  return wanted ? (color, text) => `\x1b[${codes[color][0]}m${text}\x1b[${codes[color][1]}m` : (_color, text) => text
 }
 
 /** Data, for the next program in the pipe. Resolves when it is written, so that an exit loses nothing. */

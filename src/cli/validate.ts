@@ -53,8 +53,12 @@ async function validate(file: string, loader: URL): Promise<Verdict> {
     directory: dirname(file),
   })
   // A made-up value says nothing about the real one.
-  const problems = compiled.ok ? [] : compiled.problems.filter(({ path }) => !unset.some(place => covers(path, place.path)))
-  const unchecked = unset.map(({ path, name }) => problem(path, `\${${name}} has no value here, so this is not checked`))
+  const problems = compiled.ok
+    ? []
+    : compiled.problems.filter(({ path }) => !unset.some(place => covers(path, place.path)))
+  const unchecked = unset.map(({ path, name }) =>
+    problem(path, `\${${name}} has no value here, so this is not checked`),
+  )
   const warnings = [...unchecked, ...(compiled.ok ? compiled.warnings : [])]
   const { targets, strategy } = config
   return {
@@ -95,7 +99,7 @@ function referencesOf(config: Config, variables: Variables): Reference[] {
   const look = (value: unknown, path: string): void => {
     if (typeof value === 'string') {
       for (const name of referencesIn(value)) found.push({ path, name, value: variables[name] ?? '' })
-    } else if (Array.isArray(value)) value.forEach((item, index) => look(item, childPath(path, index)))
+    } else if (Array.isArray(value)) for (const [index, item] of value.entries()) look(item, childPath(path, index))
     else if (isObject(value)) for (const [key, item] of Object.entries(value)) look(item, childPath(path, key))
   }
   look(config, '')

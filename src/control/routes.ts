@@ -1,7 +1,8 @@
-import { failureAnswer, headerBlock, jsonType } from '../core/answer.ts'
+import { failureAnswer, jsonType, plainHeaders } from '../core/answer.ts'
 import { authenticator, bearerToken } from '../core/authenticate.ts'
 import { clientAddress } from '../core/client-address.ts'
 import { Failure } from '../core/failures.ts'
+import { HeaderBlock } from '../core/header-block.ts'
 import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
 import type { SnapshotData } from '../core/snapshot.ts'
 import { adoptTrace } from '../core/trace.ts'
@@ -79,7 +80,7 @@ export function controlAccept(data: SnapshotData, parts: ControlParts): Accept {
       incoming.whole(answer.status, answer.headers, answer.body)
     }
     if (incoming.method === 'OPTIONS' && origin !== '') {
-      incoming.whole(204, headerBlock(id, cors), '')
+      incoming.whole(204, new HeaderBlock(id, plainHeaders, cors), '')
       return ignore
     }
     const route = admit(incoming, path)
@@ -88,7 +89,7 @@ export function controlAccept(data: SnapshotData, parts: ControlParts): Accept {
       return ignore
     }
     const reply = ({ status, contentType, body }: ControlAnswer): void =>
-      incoming.whole(status, headerBlock(id, `${cors}content-type: ${contentType}\r\ncache-control: no-store\r\n`), body)
+      incoming.whole(status, new HeaderBlock(id, plainHeaders, `${cors}content-type: ${contentType}\r\ncache-control: no-store\r\n`), body)
     Promise.resolve()
       .then(() => route.handle())
       .then(reply)

@@ -1,4 +1,5 @@
 import { errorEnvelope, type Failure } from './failures.ts'
+import { fixedHeaders, HeaderBlock } from './header-block.ts'
 
 /** Sent with every answer. The gateway serves no pages of others, so the policy is the strictest that its own need. */
 export const securityHeaders =
@@ -9,18 +10,17 @@ export const securityHeaders =
   'x-frame-options: DENY\r\n'
 
 export const jsonType = 'content-type: application/json\r\n'
+export const eventStreamType = 'content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n'
 
-/** The header block of an answer: `x-request-id` first (engines rely on it), then what is the same for all, then `rest`. */
-export function headerBlock(requestId: string, rest: string): string {
-  return `x-request-id: ${requestId}\r\n${securityHeaders}${rest}`
-}
+/** Header lines of answers that are JSON, and of those that say their type themselves. */
+export const jsonHeaders = fixedHeaders(securityHeaders + jsonType)
+export const plainHeaders = fixedHeaders(securityHeaders)
 
-/** A failure as an answer. */
-export function failureAnswer(failure: Failure, requestId: string, rest = ''): { status: number; headers: string; body: string } {
-  let headers = jsonType + rest
+/** A failure as an answer. `own`: further header lines. */
+export function failureAnswer(failure: Failure, requestId: string, own = ''): { status: number; headers: HeaderBlock; body: string } {
   const wait = failure.details.retryAfterMs
-  if (wait !== undefined) headers += `retry-after: ${Math.max(1, Math.ceil(wait / 1000))}\r\n`
-  else if (failure.status === 429 || failure.status === 503) headers += 'retry-after: 1\r\n'
-  if (failure.details.allow !== undefined) headers += `allow: ${failure.details.allow}\r\n`
-  return { status: failure.status, headers: headerBlock(requestId, headers), body: errorEnvelope(failure) }
+  if (wait !== undefined) own += `retry-after: ${Math.max(1, Math.ceil(wait / 1000))}\r\n`
+  else if (failure.status === 429 || failure.status === 503) own += 'retry-after: 1\r\n'
+  if (failure.details.allow !== undefined) own += `allow: ${failure.details.allow}\r\n`
+  return { status: failure.status, headers: new HeaderBlock(requestId, jsonHeaders, own), body: errorEnvelope(failure) }
 }

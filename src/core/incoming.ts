@@ -1,3 +1,5 @@
+import type { HeaderBlock } from './header-block.ts'
+
 /**
  * A request as the pipeline sees it, whichever way it came (over a ring, or in the acceptor's own thread), and the way
  * its answer goes back.
@@ -8,20 +10,15 @@ export interface Incoming {
   readonly target: string
   /** The peer's address, without port. */
   readonly remote: string
-  /** Declared length of the body; -1 = chunked. */
-  readonly bodyLength: number
-  /** Wall clock in ms with fractions, when the head was accepted. */
-  readonly acceptedAtMs: number
   /** One of `forwardedHeaders`; '' when absent. */
   header(name: ForwardedHeader): string
 
   /**
-   * A complete answer. `headers` is a block of `name: value\r\n` lines in Latin-1 that starts with `x-request-id`,
-   * without framing or connection headers.
+   * A complete answer. `headers` has neither framing nor connection headers.
    */
-  whole(status: number, headers: string, body: Uint8Array | string): void
+  whole(status: number, headers: HeaderBlock, body: Uint8Array | string): void
   /** Starts an answer. `length` -1 streams. `events`: a server-sent event stream, which can carry a late error. */
-  head(status: number, headers: string, length: number, events: boolean): void
+  head(status: number, headers: HeaderBlock, length: number, events: boolean): void
   /** Takes the chunk (copied before it returns). false: hold back until `onDrain`. */
   write(chunk: Uint8Array | string): boolean
   end(): void

@@ -1,10 +1,11 @@
-import { failureAnswer, headerBlock, jsonType } from '../core/answer.ts'
+import { failureAnswer, jsonHeaders } from '../core/answer.ts'
+import { HeaderBlock } from '../core/header-block.ts'
 import { Failure, type FailureKind } from '../core/failures.ts'
 import type { ExchangeEvents, Reply, RequestHead, RequestListener } from '../downstream/engine.ts'
 import { ringBell } from '../shared/doorbell.ts'
 import { exchangeId, Flag, frameHeader, Kind, type PairLayout, roster, Stage, slotBits, slotOf, ThreadState } from '../shared/layout.ts'
 import { RingReader, RingWriter } from '../shared/ring.ts'
-import { encodeRequestMeta } from './request-meta.ts'
+import { encodeRequestMeta, RequestMeta } from './request-meta.ts'
 
 /**
  * The acceptor's end of the rings: requests become frames for a worker (or for main), answer frames become answers.
@@ -23,6 +24,8 @@ const creditEvery = 64 << 10
 const maxWaiting = 1024
 
 const encoder = new TextEncoder()
+/** Shared by all exchanges that hold nothing; never written to. */
+const none: Uint8Array[] = []
 
 export interface AcceptorLimits {
   maxRequestBytes: number
@@ -38,7 +41,7 @@ export interface AcceptorLinkOptions {
   readonly thread: number
   readonly roster: Int32Array
   readonly limits: AcceptorLimits
-  readonly newRequestId: (head: RequestHead) => string
+  readonly newRequestId: (traceparent: string, requestId: string) => string
   /** Whether main's heart beats; `/livez` fails without it. */
   readonly isMainAlive: () => boolean
   /** With the pipeline in this thread: what a worker would do when its bell rings. */
@@ -58,7 +61,8 @@ export class AcceptorLink {
   #flushing = false
   readonly #flush = (): void => this.flush()
   readonly #waiting = new Set<Exchange>()
-  readonly #active = new Set<Exchange>()
+  /** Each knows its place, so that it leaves at no cost. */
+  readonly #active: Exchange[] = []
   draining = false
   unknownFrames = 0
   fullWaits = 0
@@ -70,7 +74,7 @@ export class AcceptorLink {
   }
 
   get inFlight(): number {
-    return this.#active.size
+    return this.#active.length
   }
 
   readonly onRequest: RequestListener = (head, reply) => new Exchange(this, head, reply)
@@ -168,16 +172,22 @@ export class AcceptorLink {
   }
 
   enter(exchange: Exchange): void {
-    this.#active.add(exchange)
+    exchange.place = this.#active.push(exchange) - 1
   }
 
   leave(exchange: Exchange): void {
-    this.#active.delete(exchange)
+    const { place } = exchange
+    if (place < 0) return
+    exchange.place = -1
+    const last = this.#active.pop()!
+    if (last === exchange) return
+    this.#active[place] = last
+    last.place = place
   }
 
   /** Cuts clients that send or take too slowly. Called about once a second. */
   sweep(nowMs: number): void {
-    for (const exchange of this.#active) exchange.checkDeadlines(nowMs)
+    for (const exchange of [...this.#active]) exchange.checkDeadlines(nowMs)
     if (this.#waiting.size > 0) this.#retryWaiting()
   }
 
@@ -305,18 +315,19 @@ class Exchange implements ExchangeEvents {
   readonly #meta: string
   readonly #target: string
   readonly #requestId: string
-  readonly #bodyLength: number
   readonly #startedAt = performance.now()
   #state = reading
   #pair: Pair | null = null
   id = 0
+  /** Among the link's active exchanges; -1 = not there any more. */
+  place = -1
   /** Where the REQUEST frame stands in the ring, when it holds the whole request: it can be sent again from there. */
   #frameCursor = 0
   #frameBytes = 0
   #repeatable = false
 
   // The body on its way in.
-  #held: Uint8Array[] = []
+  #held: Uint8Array[] = none
   #heldBytes = 0
   #bodyBytes = 0
   #bodyDone = false
@@ -340,19 +351,18 @@ class Exchange implements ExchangeEvents {
     this.#link = link
     this.#reply = reply
     this.#target = head.target
-    this.#bodyLength = head.bodyLength
     this.#requestId = ''
     this.#meta = ''
     link.enter(this)
     if (isLiveness(head.target)) {
-      this.#requestId = link.options.newRequestId(head)
+      this.#requestId = link.options.newRequestId(head.header('traceparent'), head.header('x-request-id'))
       this.#answerLiveness(head.method)
       return
     }
     const remote = link.options.limits.wantsRemote ? head.remoteAddress : ''
-    this.#meta = encodeRequestMeta(head, remote, performance.timeOrigin + this.#startedAt)
+    this.#meta = encodeRequestMeta(head, remote)
     if (head.bodyLength > link.options.limits.maxRequestBytes) {
-      this.#requestId = link.options.newRequestId(head)
+      this.#requestId = link.options.newRequestId(head.header('traceparent'), head.header('x-request-id'))
       this.fail('request_too_large', true)
     }
   }
@@ -365,7 +375,7 @@ class Exchange implements ExchangeEvents {
     }
     const body = encoder.encode(alive ? '{"status":"ok"}\n' : '{"status":"stalled"}\n')
     this.#leave()
-    this.#reply.whole(alive ? 200 : 503, Buffer.from(headerBlock(this.#requestId, jsonType), 'latin1'), body, this.#link.draining)
+    this.#reply.whole(alive ? 200 : 503, new HeaderBlock(this.#requestId, jsonHeaders, '').toBuffer(), body, this.#link.draining)
   }
 
   // From the client.
@@ -391,8 +401,13 @@ class Exchange implements ExchangeEvents {
     if (last || this.#heldBytes >= holdBytes) this.dispatch()
   }
 
+  #keep(chunk: Uint8Array): void {
+    if (this.#held === none) this.#held = []
+    this.#held.push(Buffer.from(chunk))
+  }
+
   #hold(chunk: Uint8Array): void {
-    if (chunk.length > 0) this.#held.push(Buffer.from(chunk))
+    if (chunk.length > 0) this.#keep(chunk)
     this.#heldBytes += chunk.length
   }
 
@@ -401,7 +416,7 @@ class Exchange implements ExchangeEvents {
     if (this.#state !== reading) return true
     const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
     if (!this.#dispatch(body, this.#bodyDone)) return false
-    this.#held = []
+    this.#held = none
     this.#heldBytes = 0
     return true
   }
@@ -501,7 +516,7 @@ class Exchange implements ExchangeEvents {
       const at = writer.reserve(this.id, Kind.body, end ? Flag.last : 0, 0, 0, size)
       if (at < 0) {
         // A body of no bytes still has to say that it ended.
-        this.#held.push(Buffer.from(chunk.subarray(done)))
+        this.#keep(chunk.subarray(done))
         this.#heldBytes += chunk.length - done
         pair.block(this)
         break
@@ -548,7 +563,7 @@ class Exchange implements ExchangeEvents {
     const pair = this.#pair
     if (pair === null || this.#state !== dispatched) return true
     if (this.#cancelPending) {
-      this.#held = []
+      this.#held = none
       const at = pair.writer.reserve(this.id, Kind.cancel, 0, 0, 0, 0, true)
       if (at < 0) return this.#stillBlocked(pair)
       pair.writer.commit()
@@ -568,7 +583,7 @@ class Exchange implements ExchangeEvents {
     }
     if (this.#held.length > 0) {
       const held = Buffer.concat(this.#held)
-      this.#held = []
+      this.#held = none
       this.#heldBytes = 0
       this.#sendBody(held, this.#bodyDone)
       // `#sendBody` has blocked this exchange again if need be.
@@ -701,7 +716,7 @@ class Exchange implements ExchangeEvents {
     if (this.#state === dispatched && this.#pair !== null) this.#control()
     else this.#state = over
     this.#link.forgetWaiting(this)
-    this.#held = []
+    this.#held = none
     this.#leave()
     if (wasGone) return
     const failure = new Failure(kind)
@@ -720,7 +735,7 @@ class Exchange implements ExchangeEvents {
     if (this.#state !== dispatched) this.#state = over
     this.#gone = true
     const answer = failureAnswer(failure, this.#requestId || requestIdIn(this.#meta, this.#link))
-    this.#reply.whole(answer.status, Buffer.from(answer.headers, 'latin1'), encoder.encode(answer.body), close || this.#link.draining)
+    this.#reply.whole(answer.status, answer.headers.toBuffer(), encoder.encode(answer.body), close || this.#link.draining)
   }
 
   checkDeadlines(nowMs: number): void {
@@ -738,22 +753,12 @@ class Exchange implements ExchangeEvents {
       this.#reply.abort()
     }
   }
-
-  get bodyLength(): number {
-    return this.#bodyLength
-  }
 }
 
 const isLiveness = (target: string): boolean => target === '/livez' || target.startsWith('/livez?')
 
 /** The id rules need headers that are gone by now; the meta text still has them. */
-function requestIdIn(meta: string, link: AcceptorLink): string {
-  const lines = meta.split('\n')
-  return link.options.newRequestId({
-    method: lines[0] ?? '',
-    target: lines[1] ?? '',
-    remoteAddress: '',
-    bodyLength: 0,
-    header: name => (name === 'x-request-id' ? (lines[7] ?? '') : name === 'traceparent' ? (lines[8] ?? '') : ''),
-  })
+function requestIdIn(text: string, link: AcceptorLink): string {
+  const meta = new RequestMeta(text)
+  return link.options.newRequestId(meta.header('traceparent'), meta.header('x-request-id'))
 }

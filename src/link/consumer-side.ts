@@ -1,3 +1,4 @@
+import type { HeaderBlock } from '../core/header-block.ts'
 import type { Accept, ForwardedHeader, Incoming, IncomingListener } from '../core/incoming.ts'
 import { ringBell } from '../shared/doorbell.ts'
 import { Flag, frameHeader, Kind, type PairLayout, Stage, slotOf } from '../shared/layout.ts'
@@ -226,7 +227,7 @@ class RingExchange implements Incoming {
   #held = false
   /** What did not fit into the ring. `null` in the list stands for the end. */
   #pending: (Uint8Array | null)[] | null = null
-  #pendingHead: Buffer | null = null
+  #pendingHead: { status: number; headers: HeaderBlock; length: number } | null = null
   #aborting = false
   #events = false
   /** Upload bytes taken and not yet acknowledged. */
@@ -246,12 +247,6 @@ class RingExchange implements Incoming {
   }
   get remote(): string {
     return this.#meta.remote
-  }
-  get bodyLength(): number {
-    return this.#meta.bodyLength
-  }
-  get acceptedAtMs(): number {
-    return this.#meta.acceptedAtMs
   }
   header(name: ForwardedHeader): string {
     return this.#meta.header(name)
@@ -300,7 +295,7 @@ class RingExchange implements Incoming {
     this.#setStage(Stage.sent)
   }
 
-  whole(status: number, headers: string, body: Uint8Array | string): void {
+  whole(status: number, headers: HeaderBlock, body: Uint8Array | string): void {
     if (this.#state !== open) return
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
     const meta = 4 + headers.length
@@ -309,7 +304,7 @@ class RingExchange implements Incoming {
       const at = writer.reserve(this.id, Kind.head, Flag.last, status, meta, bytes.length)
       if (at >= 0) {
         writer.setWord(at, bytes.length)
-        writer.bytes.latin1Write(headers, at + 4)
+        headers.write(writer.bytes, at + 4)
         writer.bytes.set(bytes, at + meta)
         writer.commit()
         this.#over()
@@ -321,29 +316,24 @@ class RingExchange implements Incoming {
     this.end()
   }
 
-  head(status: number, headers: string, length: number, events: boolean): void {
+  head(status: number, headers: HeaderBlock, length: number, events: boolean): void {
     if (this.#state !== open) return
     this.#state = started
     this.#setStage(events ? Stage.streaming : Stage.answering)
     this.#events = events
     if (!this.#head(status, headers, length)) {
-      // A head that waits is kept as the frame it will be: meta bytes behind the status.
-      const meta = Buffer.alloc(6 + headers.length)
-      meta.writeUInt16LE(status, 0)
-      meta.writeUInt32LE(length < 0 ? 0xffffffff : length, 2)
-      meta.latin1Write(headers, 6)
-      this.#pendingHead = meta
+      this.#pendingHead = { status, headers, length }
       this.#pending = []
       this.#block()
     }
   }
 
-  #head(status: number, headers: string, length: number): boolean {
+  #head(status: number, headers: HeaderBlock, length: number): boolean {
     const { writer } = this.#pair
     const at = writer.reserve(this.id, Kind.head, this.#events ? Flag.events : 0, status, 4 + headers.length, 0)
     if (at < 0) return false
     writer.setWord(at, length < 0 ? 0xffffffff : length)
-    writer.bytes.latin1Write(headers, at + 4)
+    headers.write(writer.bytes, at + 4)
     writer.commit()
     this.#pair.link.touch(this.#pair)
     return true
@@ -434,8 +424,8 @@ class RingExchange implements Incoming {
     const pending = this.#pending
     if (pending === null) return true
     if (this.#pendingHead !== null) {
-      const meta = this.#pendingHead
-      if (!this.#head(meta.readUInt16LE(0), meta.latin1Slice(6), meta.readUInt32LE(2) === 0xffffffff ? -1 : meta.readUInt32LE(2))) return this.#still()
+      const { status, headers, length } = this.#pendingHead
+      if (!this.#head(status, headers, length)) return this.#still()
       this.#pendingHead = null
     }
     while (pending.length > 0) {

@@ -1,10 +1,9 @@
-import { jsonType } from '../core/answer.ts'
 import { Failure } from '../core/failures.ts'
 import type { ChatCodec, TargetContext } from '../core/provider.ts'
 import type { Call } from '../core/surface.ts'
 import { formatTraceparent, newSpanId } from '../core/trace.ts'
 import { retryHintMs, upstreamFailure } from '../core/upstream-failure.ts'
-import type { ErrorType, ThreadMetrics } from '../shared/metric-rows.ts'
+import { errorTypeOf, type ThreadMetrics } from '../shared/metric-rows.ts'
 import type { ResponseHeaders, UpstreamCall, UpstreamHandler } from '../upstream/upstream.ts'
 import type { CompiledTarget } from './compile.ts'
 import type { Exchange } from './exchange.ts'
@@ -21,8 +20,6 @@ import { StreamRelay, StreamTranslation } from './reply-stream.ts'
 const maxErrorBytes = 64 << 10
 /** A wait that the upstream asks for is kept up to this; for a longer one the target is given up. */
 const longestWaitMs = 30_000
-
-const eventStreamHeaders = 'content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n'
 
 /** Walks the targets until one answers, the client leaves, or nothing is left to ask. */
 export class Walk {
@@ -71,7 +68,8 @@ export class Walk {
     this.#current = null
     const { exchange } = this
     const target = this.#targets[this.#index]!
-    this.metrics.providerError(target.series(exchange.model), errorTypeOf(failure))
+    const errorType = errorTypeOf(failure.kind)
+    if (errorType !== '') this.metrics.providerError(target.series(exchange.model), errorType)
     if (exchange.over) return
     if (exchange.committed || failure.retry === 'never') return this.#giveUp(failure)
     const waitMs = this.#waitBeforeRetry(failure, target)
@@ -144,13 +142,6 @@ export class Walk {
     this.#body = null
   }
 }
-
-const errorTypeOf = (failure: Failure): ErrorType =>
-  failure.kind === 'upstream_timeout' || failure.kind === 'stream_timeout'
-    ? 'timeout'
-    : failure.kind === 'provider_saturated'
-      ? 'backpressure'
-      : 'provider_error'
 
 /** One call to one target. */
 class Attempt implements UpstreamHandler, Flow {
@@ -258,12 +249,12 @@ class Attempt implements UpstreamHandler, Flow {
       const { streamUsage } = exchange.snapshot.data.compatibility
       const wish = this.#walk.call.usageWish
       const withholdUsage = streamUsage === 'always' ? wish === false : wish !== true
-      const head: AnswerHead = { headers: eventStreamHeaders + forwarded, contentLength: -1 }
+      const head: AnswerHead = { fixed: this.target.eventHeaders, forwarded, contentLength: -1 }
       return verbatim
         ? new StreamRelay(exchange, head, this, withholdUsage)
         : new StreamTranslation(exchange, this.#codec, this.#context, head, this, withholdUsage)
     }
-    const head: AnswerHead = { headers: jsonType + forwarded, contentLength: headers.contentLength }
+    const head: AnswerHead = { fixed: this.target.jsonHeaders, forwarded, contentLength: headers.contentLength }
     return verbatim ? new JsonRelay(exchange, head, this) : new JsonTranslation(exchange, this.#codec, this.#context, head)
   }
 

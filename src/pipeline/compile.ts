@@ -1,4 +1,6 @@
 import { type Authenticate, authenticator } from '../core/authenticate.ts'
+import { eventStreamType, jsonType, securityHeaders } from '../core/answer.ts'
+import { type FixedHeaders, fixedHeaders } from '../core/header-block.ts'
 import { type ClientAddress, clientAddress } from '../core/client-address.ts'
 import type { ChatCodec, Provider, TargetContext } from '../core/provider.ts'
 import { createRedactor } from '../core/redact.ts'
@@ -36,8 +38,9 @@ export interface CompiledTarget {
   readonly data: TargetData
   readonly provider: Provider
   readonly origin: Origin
-  /** Part of the header block of answers. */
-  readonly answerHeaders: string
+  /** Header lines of its answers: JSON, and streams of events. */
+  readonly jsonHeaders: FixedHeaders
+  readonly eventHeaders: FixedHeaders
   readonly retryStatuses: ReadonlySet<number> | null
   codec(surface: Surface): ChatCodec | null
   head(codec: ChatCodec, context: TargetContext): PreparedHead
@@ -115,6 +118,7 @@ function compileTarget(data: TargetData, provider: Provider, snapshot: SnapshotD
   const models = new Set([...data.models, ...(data.anyModel ? [] : (provider.models ?? []))])
   const prefixes = provider.modelPrefixes ?? []
   const heads = new Map<string, PreparedHead>()
+  const answerHeaders = `${securityHeaders}x-gateway-provider: ${data.key}\r\n`
   const unknown = snapshot.series[`${data.key}\0unknown`] ?? 0
 
   return {
@@ -122,7 +126,8 @@ function compileTarget(data: TargetData, provider: Provider, snapshot: SnapshotD
     data,
     provider,
     origin,
-    answerHeaders: `x-gateway-provider: ${data.key}\r\n`,
+    jsonHeaders: fixedHeaders(answerHeaders + jsonType),
+    eventHeaders: fixedHeaders(answerHeaders + eventStreamType),
     retryStatuses: data.retry.onStatusCodes.length > 0 ? new Set(data.retry.onStatusCodes) : null,
     codec: surface => provider.codecs[surface.id] ?? null,
     head(codec, context) {

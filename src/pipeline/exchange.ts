@@ -1,6 +1,7 @@
-import { failureAnswer, headerBlock } from '../core/answer.ts'
+import { failureAnswer } from '../core/answer.ts'
 import { noUsage, type Usage } from '../core/chat.ts'
 import { Failure } from '../core/failures.ts'
+import { type FixedHeaders, HeaderBlock } from '../core/header-block.ts'
 import type { Incoming } from '../core/incoming.ts'
 import type { KeyData } from '../core/snapshot.ts'
 import type { Surface } from '../core/surface.ts'
@@ -70,35 +71,34 @@ export class Exchange {
   }
 
   /** Header block of an answer; `rest` ends with CRLF or is empty. */
-  headers(rest: string): string {
+  #headers(fixed: FixedHeaders, rest: string): HeaderBlock {
     let own = this.extraHeaders
-    if (this.target !== null) own += this.target.answerHeaders
     if (this.attempts > 0) {
       const now = performance.now()
       const upstream = this.upstreamMs + (this.callStartedAt < 0 ? 0 : now - this.callStartedAt)
       own += `x-gateway-overhead-ms: ${Math.max(0, now - this.startedAt - upstream).toFixed(3)}\r\n`
     }
-    return headerBlock(this.id, own + rest)
+    return new HeaderBlock(this.id, fixed, own + rest)
   }
 
   /** A complete answer. */
-  answer(status: number, rest: string, body: Uint8Array | string): void {
+  answer(status: number, fixed: FixedHeaders, rest: string, body: Uint8Array | string): void {
     if (this.over || this.committed) return
     this.committed = true
     this.status = status
     this.responseBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length
     this.firstByteAt = performance.now()
-    this.incoming.whole(status, this.headers(rest), body)
+    this.incoming.whole(status, this.#headers(fixed, rest), body)
     this.finish()
   }
 
   /** Starts an answer that goes on with `write`. */
-  begin(status: number, rest: string, length: number, events: boolean): void {
+  begin(status: number, fixed: FixedHeaders, rest: string, length: number, events: boolean): void {
     if (this.over || this.committed) return
     this.committed = true
     this.status = status
     this.firstByteAt = performance.now()
-    this.incoming.head(status, this.headers(rest), length, events)
+    this.incoming.head(status, this.#headers(fixed, rest), length, events)
     const { heartbeatMs } = this.snapshot.data.stream
     if (events && heartbeatMs > 0) this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs)
   }
@@ -142,7 +142,7 @@ export class Exchange {
   }
 
   #failureHeaders(): string {
-    return this.target === null ? this.extraHeaders : this.extraHeaders + this.target.answerHeaders
+    return this.target === null ? this.extraHeaders : `${this.extraHeaders}x-gateway-provider: ${this.target.key}\r\n`
   }
 
   /** Exactly once, whatever happened. */

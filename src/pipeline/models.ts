@@ -1,3 +1,4 @@
+import { jsonHeaders } from '../core/answer.ts'
 import { Failure } from '../core/failures.ts'
 import type { Snapshot } from './compile.ts'
 import type { Exchange } from './exchange.ts'
@@ -44,10 +45,10 @@ function listOf(snapshot: Snapshot): ReadonlyMap<string, ModelEntry> {
   return list
 }
 
-export function modelsAnswer(exchange: Exchange, id: string | null, headers: string): void {
+export function modelsAnswer(exchange: Exchange, id: string | null): void {
   const list = listOf(exchange.snapshot)
-  if (id === null) return exchange.answer(200, headers, `${JSON.stringify({ object: 'list', data: [...list.values()] })}\n`)
+  if (id === null) return exchange.answer(200, jsonHeaders, '', `${JSON.stringify({ object: 'list', data: [...list.values()] })}\n`)
   const entry = list.get(id)
   if (entry === undefined) return exchange.fail(new Failure('model_not_found'))
-  exchange.answer(200, headers, `${JSON.stringify(entry)}\n`)
+  exchange.answer(200, jsonHeaders, '', `${JSON.stringify(entry)}\n`)
 }

@@ -1,4 +1,4 @@
-import { jsonType } from '../core/answer.ts'
+import { plainHeaders } from '../core/answer.ts'
 import { Failure } from '../core/failures.ts'
 import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
 import type { SnapshotData } from '../core/snapshot.ts'
@@ -58,11 +58,11 @@ export class Pipeline {
   run(exchange: Exchange, route: Route, body: Uint8Array): Walk | null {
     switch (route.kind) {
       case 'preflight':
-        exchange.answer(204, '', '')
+        exchange.answer(204, plainHeaders, '', '')
         return null
       case 'models':
       case 'model':
-        modelsAnswer(exchange, route.kind === 'model' ? route.id : null, jsonType)
+        modelsAnswer(exchange, route.kind === 'model' ? route.id : null)
         return null
       case 'surface':
         return this.#call(exchange, route.surface, body)

@@ -1,5 +1,5 @@
 import type { ExchangeRecord } from '../core/record.ts'
-import type { Outcome, ThreadMetrics } from '../shared/metric-rows.ts'
+import { type Counted, outcomeOf, type ThreadMetrics } from '../shared/metric-rows.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Where finished exchanges go; null: nobody reads them. */
@@ -8,26 +8,34 @@ export type RecordSink = ((record: ExchangeRecord) => void) | null
 const maxModelLength = 256
 const maxCauseLength = 512
 
+/** Filled anew for each exchange: counting one costs no memory. */
+const counted: { -readonly [K in keyof Counted]: Counted[K] } = {
+  series: 0,
+  durationMs: 0,
+  firstByteMs: -1,
+  tokensIn: 0,
+  tokensOut: 0,
+  tokensReasoning: 0,
+  tokensCacheRead: 0,
+}
+
 /** Metrics and the record of one exchange. Requests that were refused before they were understood count in no series. */
 export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records: RecordSink): void {
   const { usage, target, failure, startedAt, firstByteAt, snapshot } = exchange
-  const durationMs = performance.now() - startedAt
-  const series = target === null ? 0 : target.series(exchange.model)
-  const counted = {
-    series,
-    durationMs,
-    firstByteMs: firstByteAt < 0 ? -1 : firstByteAt - startedAt,
-    tokensIn: usage.prompt,
-    tokensOut: usage.completion,
-    tokensReasoning: usage.reasoning,
-    tokensCacheRead: usage.cacheRead,
-  }
-  if (exchange.surface !== null) metrics.finish(counted, outcomeOf(exchange))
-  if (records === null || !snapshot.data.recordRequests) return
+  counted.series = target === null ? 0 : target.series(exchange.model)
+  counted.durationMs = performance.now() - startedAt
+  counted.firstByteMs = firstByteAt < 0 ? -1 : firstByteAt - startedAt
+  counted.tokensIn = usage.prompt
+  counted.tokensOut = usage.completion
+  counted.tokensReasoning = usage.reasoning
+  counted.tokensCacheRead = usage.cacheRead
+  if (exchange.surface !== null) metrics.finish(counted, outcomeOf(failure?.kind ?? ''))
+  // Failures are always reported; main knows whether its log wants them.
+  if (records === null || (!snapshot.data.recordRequests && exchange.status < 400)) return
   records({
     ...counted,
     traceId: exchange.id,
-    startedAtMs: exchange.incoming.acceptedAtMs,
+    startedAtMs: performance.timeOrigin + startedAt,
     surface: exchange.surface?.id ?? '',
     method: exchange.incoming.method,
     path: exchange.path,
@@ -46,9 +54,4 @@ export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records
     requestBytes: exchange.requestBytes,
     responseBytes: exchange.responseBytes,
   })
-}
-
-function outcomeOf({ failure, status }: Exchange): Outcome {
-  if (failure === null) return 'success'
-  return failure.source === 'upstream' || status >= 500 || failure.kind === 'client_canceled' ? 'error' : 'rejected'
 }

@@ -42,7 +42,7 @@ export class JsonRelay implements Reply {
     this.#held = []
     this.#tail = new AnswerTail(tailBytes)
     this.#tail.push(start)
-    this.#exchange.begin(200, this.#head.headers, this.#head.contentLength, false)
+    this.#exchange.begin(200, this.#head.fixed, this.#head.forwarded, this.#head.contentLength, false)
     if (!this.#exchange.write(start)) this.#flow.hold()
     return null
   }
@@ -67,7 +67,7 @@ export class JsonRelay implements Reply {
       const error = inBandFailure(parsed, this.#exchange)
       if (error !== null) return error
     }
-    this.#exchange.answer(200, this.#head.headers, body)
+    this.#exchange.answer(200, this.#head.fixed, this.#head.forwarded, body)
     return null
   }
 }
@@ -104,7 +104,7 @@ export class JsonTranslation implements Reply {
     const decoded = this.#codec.decode(parsed, this.#context)
     if (decoded instanceof Failure) return decoded
     this.#exchange.usage = decoded.usage
-    this.#exchange.answer(200, this.#head.headers, JSON.stringify(decoded.body))
+    this.#exchange.answer(200, this.#head.fixed, this.#head.forwarded, JSON.stringify(decoded.body))
     return null
   }
 }

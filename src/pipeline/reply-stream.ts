@@ -33,7 +33,7 @@ export class StreamRelay implements Reply {
 
   #forward(bytes: Uint8Array): void {
     const exchange = this.#exchange
-    if (!exchange.committed) exchange.begin(200, this.#head.headers, -1, true)
+    if (!exchange.committed) exchange.begin(200, this.#head.fixed, this.#head.forwarded, -1, true)
     if (!exchange.write(bytes)) this.#flow.hold()
   }
 
@@ -111,7 +111,7 @@ export class StreamTranslation implements Reply {
   /** Everything of one read goes out in one write. */
   #flush(): void {
     if (this.#out === '' || !this.#hasContent) return
-    if (!this.#exchange.committed) this.#exchange.begin(200, this.#head.headers, -1, true)
+    if (!this.#exchange.committed) this.#exchange.begin(200, this.#head.fixed, this.#head.forwarded, -1, true)
     const out = this.#out
     this.#out = ''
     if (!this.#exchange.write(out)) this.#flow.hold()

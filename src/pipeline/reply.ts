@@ -1,4 +1,5 @@
 import type { Failure } from '../core/failures.ts'
+import type { FixedHeaders } from '../core/header-block.ts'
 
 /**
  * Reads one upstream answer and gives it to the client: relayed or translated, whole or streamed. A reply that has not
@@ -21,8 +22,10 @@ export interface Flow {
 
 /** What of an upstream's head goes on to the client, taken while it is valid. */
 export interface AnswerHead {
-  /** Content type and forwarded headers, as a block. */
-  readonly headers: string
+  /** The target's own header lines for this kind of answer. */
+  readonly fixed: FixedHeaders
+  /** What the upstream sent and the client may see. */
+  readonly forwarded: string
   /** -1 = unknown. */
   readonly contentLength: number
 }

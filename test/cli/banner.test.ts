@@ -56,5 +56,8 @@ test('the curl line is one a shell takes: the body arrives as JSON', () => {
   const words = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trimEnd().split('\n')
   assert.equal(words[0], 'http://localhost:8080/v1/chat/completions')
   assert.ok(words.includes('Authorization: Bearer fgw_1'))
-  assert.deepEqual(JSON.parse(words.at(-1) ?? ''), { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hello!' }] })
+  assert.deepEqual(JSON.parse(words.at(-1) ?? ''), {
+    model: 'gpt-4o-mini',
+    messages: [{ role: 'user', content: 'Hello!' }],
+  })
 })

@@ -21,7 +21,7 @@ test('what init suggests works when pasted: serve, then ask', async t => {
   const answer = await fetch(words[0], { method: 'POST', headers: { authorization }, body: words.at(-2) })
   // Admitted, and passed on to an upstream where nothing listens.
   assert.equal(answer.status, 502)
-  assert.equal((await answer.json()).error.code, 'upstream_error')
+  assert.match(await answer.text(), /"code":"upstream_error"/)
 })
 
 test('--config and --port win over GATEWAY_CONFIG and PORT', async t => {
@@ -36,7 +36,10 @@ test('--config and --port win over GATEWAY_CONFIG and PORT', async t => {
 test('a variable that is set wins over the one of --env-file', async t => {
   const cwd = directory(t)
   writeFileSync(join(cwd, 'vars'), 'MASTER_KEY=fgw_of_the_file_0000\nCORS_ORIGINS=https://app.example\n')
-  const { url } = await serving(t, ['--env-file', 'vars', '--port', '0'], { cwd, env: { MASTER_KEY: 'fgw_of_the_shell_000' } })
+  const { url } = await serving(t, ['--env-file', 'vars', '--port', '0'], {
+    cwd,
+    env: { MASTER_KEY: 'fgw_of_the_shell_000' },
+  })
   const ask = (key: string) =>
     fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}`, origin: 'https://app.example' } })
   assert.equal((await ask('fgw_of_the_file_0000')).status, 401)

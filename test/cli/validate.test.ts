@@ -11,15 +11,24 @@ function validate(t: TestContext, text: string, { file = 'config.yaml', env = {}
 }
 
 test('a config is valid without any credential in the environment', async t => {
-  const { code, stdout, stderr } = await validate(t, 'targets: [{virtual_key: openai}, {virtual_key: openai-compatible}]\n')
+  const { code, stdout, stderr } = await validate(
+    t,
+    'targets: [{virtual_key: openai}, {virtual_key: openai-compatible}]\n',
+  )
   assert.equal(stdout, '[OK] config.yaml: 2 targets, strategy single\n')
   assert.equal(stderr, '')
   assert.equal(code, 0)
 })
 
 test('all problems are printed as a compiler prints them, and the exit code is 1', async t => {
-  const { code, stdout, stderr } = await validate(t, 'targets:\n  - virtual_key: opnai\n    weight: -1\nstrategy:\n  mode: falback\n')
-  assert.match(stderr, /^config\.yaml:2:18 targets\[0\]\.virtual_key: unknown provider "opnai".*did you mean "openai"\?$/m)
+  const { code, stdout, stderr } = await validate(
+    t,
+    'targets:\n  - virtual_key: opnai\n    weight: -1\nstrategy:\n  mode: falback\n',
+  )
+  assert.match(
+    stderr,
+    /^config\.yaml:2:18 targets\[0\]\.virtual_key: unknown provider "opnai".*did you mean "openai"\?$/m,
+  )
   assert.match(stderr, /^config\.yaml:3:13 targets\[0\]\.weight: must be at least 0/m)
   assert.match(stderr, /^config\.yaml:5:9 strategy\.mode: /m)
   assert.match(stderr, /\[X\] 3 problems in config\.yaml\n$/)
@@ -34,7 +43,8 @@ test('what only compiling finds is found too', async t => {
 })
 
 test('a variable without a value here is a warning, and the value around it is not judged', async t => {
-  const config = 'targets:\n  - virtual_key: openai\n    base_url: http://${LLM_HOST}:${LLM_PORT}/v1\n    api_key: ${LLM_KEY}\n'
+  const config =
+    'targets:\n  - virtual_key: openai\n    base_url: http://${LLM_HOST}:${LLM_PORT}/v1\n    api_key: ${LLM_KEY}\n'
   const unset = await validate(t, config)
   assert.match(unset.stderr, /config\.yaml:3:15 targets\[0\]\.base_url: warning: \$\{LLM_HOST\} has no value here/)
   assert.equal(unset.code, 0)

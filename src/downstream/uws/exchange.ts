@@ -359,10 +359,9 @@ export class UwsExchange implements Reply {
     try {
       this.#isBlocked = false
       while (this.#unsent.length > 0 && !this.#isBlocked && this.#isAlive) this.#send(this.#unsent.shift()!)
-      if (!this.#isAlive) return true
-      if (this.#isBlocked) return false
-      if (this.#isEnded) this.#conclude()
-      else this.events?.onDrain()
+      if (this.#isBlocked) return !this.#isAlive
+      if (!this.#isEnded) this.events?.onDrain()
+      else if (this.#isAlive) this.#conclude()
     } catch (error) {
       this.#broke(error)
     }

@@ -1,0 +1,52 @@
+import type { Metric } from './result.ts'
+
+/**
+ * What the gate holds the gateway to: how many times the baseline's cost it may have, both measured in the same round.
+ * For rates the cost is the inverse, so that lower is always better and 1.2 always means a fifth worse.
+ *
+ * A limit stands about a tenth above what is usual, so that a fifth is found within minutes and noise is not. After a
+ * change that is meant to move a figure, `npm run bench:gate -- --calibrate` prints the new ones.
+ */
+export interface Threshold {
+  readonly name: string
+  readonly scenario: string
+  readonly metric: Metric
+  readonly higherIsBetter?: boolean
+  readonly limits: {
+    /** Against nginx with one worker. */
+    readonly nginx: number
+    /** Against our relay, where nginx is not installed. */
+    readonly relay: number
+    /** Against another build of the gateway, or itself. */
+    readonly gateway: number
+  }
+}
+
+/** Share of failed answers above which no figure counts. */
+export const MAX_ERROR_SHARE = 0.001
+
+export const thresholds: readonly Threshold[] = [
+  {
+    // The bill: what a request costs in CPU when the upstream is slow and connections are many, as in production.
+    name: 'CPU per request',
+    scenario: 'high-concurrency-500',
+    metric: 'cpuUsPerRequest',
+    limits: { nginx: 1.7, relay: 1.5, gateway: 1.1 },
+  },
+  {
+    // Streams are most of the traffic of chat applications; a copy or a wake-up too many per event shows here.
+    name: 'CPU per streamed event',
+    scenario: 'streams-400',
+    metric: 'cpuUsPerEvent',
+    limits: { nginx: 1.4, relay: 1.2, gateway: 1.1 },
+  },
+  {
+    // No delay anywhere: the rate is limited by the slowest thread, so an imbalance between threads shows even when the
+    // total CPU is unchanged. 1 / 0.6 against nginx.
+    name: 'saturated rate (inverse)',
+    scenario: 'saturation',
+    metric: 'requestsPerSecond',
+    higherIsBetter: true,
+    limits: { nginx: 1.67, relay: 1.5, gateway: 1.1 },
+  },
+]
