@@ -1,5 +1,6 @@
 import type { Cell } from './result.ts'
-import { judge, type Verdict } from './stats/sequential.ts'
+import { judge, MAX_ROUNDS, type Verdict } from './stats/sequential.ts'
+import { median } from './stats/summary.ts'
 import { MAX_ERROR_SHARE, type Threshold } from './thresholds.ts'
 
 export type Against = keyof Threshold['limits']
@@ -19,47 +20,67 @@ export interface GateOptions {
   readonly thresholds: readonly Threshold[]
   readonly against: Against
   readonly timeLimitMs: number
-  /** Runs both sides of a scenario once, in the order asked for. */
-  readonly measure: (scenario: string, round: number) => Promise<{ subject: Cell; baseline: Cell }>
+  /** Starts both sides fresh and lets them take turns: [subject, baseline] of each turn. */
+  readonly measure: (scenario: string, round: number) => Promise<readonly (readonly [Cell, Cell])[]>
   readonly now: () => number
   readonly onRound: (check: Check) => void
 }
 
 export type Outcome = 'pass' | 'fail' | 'undecided'
 
-/** Rounds over the checks that are still open, until none is or the time is up. */
+/** Rounds over the checks that are still open, until none is, or the time is up. */
 export async function runGate(options: GateOptions): Promise<{ outcome: Outcome; checks: Check[] }> {
   const deadline = options.now() + options.timeLimitMs
   const checks = options.thresholds.map((threshold): Check => {
     const limit = threshold.limits[options.against]
     return { threshold, limit, ratios: [], refused: 0, verdict: judge([], limit), broken: null }
   })
-  const isOpen = (check: Check) => check.verdict.outcome === 'undecided' && check.broken === null
+  const isOpen = ({ verdict, broken, ratios, refused }: Check) =>
+    verdict.outcome === 'undecided' && broken === null && ratios.length + refused < MAX_ROUNDS
   for (let round = 0; checks.some(isOpen); round++) {
-    for (const check of checks.filter(isOpen)) {
+    for (const scenario of new Set(checks.filter(isOpen).map(check => check.threshold.scenario))) {
       if (options.now() >= deadline) return { outcome: conclude(checks), checks }
-      take(check, await options.measure(check.threshold.scenario, round))
-      options.onRound(check)
+      const pairs = await options.measure(scenario, round)
+      for (const check of checks.filter(each => isOpen(each) && each.threshold.scenario === scenario)) {
+        take(check, pairs)
+        options.onRound(check)
+      }
     }
   }
   return { outcome: conclude(checks), checks }
 }
 
-function take(check: Check, { subject, baseline }: { subject: Cell; baseline: Cell }): void {
-  const { metric, higherIsBetter } = check.threshold
-  if (subject.metrics.errorShare > MAX_ERROR_SHARE) {
-    check.broken = `${(subject.metrics.errorShare * 100).toFixed(2)} % of the answers failed`
+function take(check: Check, pairs: readonly (readonly [Cell, Cell])[]): void {
+  const broken = pairs.map(([subject]) => subject.metrics.errorShare).find(share => share > MAX_ERROR_SHARE)
+  if (broken !== undefined) {
+    check.broken = `${(broken * 100).toFixed(2)} % of the answers failed`
     return
   }
-  const ours = subject.metrics[metric]
-  const theirs = baseline.metrics[metric]
-  if (subject.flags.length > 0 || baseline.flags.length > 0) check.refused++
-  else if (ours === null || theirs === null || !(ours > 0) || !(theirs > 0))
-    check.broken = `${metric} can't be measured here`
+  const sound = pairs.filter(([subject, baseline]) => subject.flags.length + baseline.flags.length === 0)
+  if (sound.length === 0) {
+    check.refused++
+    return
+  }
+  const ratio = roundRatio(check.threshold, sound)
+  if (ratio === null) check.broken = `${check.threshold.metric} can't be measured here`
   else {
-    check.ratios.push(higherIsBetter === true ? theirs / ours : ours / theirs)
+    check.ratios.push(ratio)
     check.verdict = judge(check.ratios, check.limit)
   }
+}
+
+/** The median of a round's turns: one of them in which the machine did something else counts for nothing. */
+export function roundRatio(
+  { metric, higherIsBetter }: Pick<Threshold, 'metric' | 'higherIsBetter'>,
+  pairs: readonly (readonly [Cell, Cell])[],
+): number | null {
+  const ratios: number[] = []
+  for (const [subject, baseline] of pairs) {
+    const ours = subject.metrics[metric] ?? 0
+    const theirs = baseline.metrics[metric] ?? 0
+    if (ours > 0 && theirs > 0) ratios.push(higherIsBetter === true ? theirs / ours : ours / theirs)
+  }
+  return ratios.length === 0 ? null : median(ratios)
 }
 
 /** One failure is enough; a pass needs all. */

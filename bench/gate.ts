@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { type Checkout, checkOut } from './compare.ts'
-import { type Against, type Check, runGate } from './gate-rounds.ts'
+import { type Against, type Check, roundRatio, runGate } from './gate-rounds.ts'
 import { chooseGenerator } from './load/generators/choose.ts'
 import { planCores } from './measure/cores.ts'
 import { killAll } from './measure/launch.ts'
@@ -10,7 +10,7 @@ import { nginx } from './peers/nginx.ts'
 import type { Peer } from './peers/peer.ts'
 import { relay, relayWith } from './peers/relay.ts'
 import { textTable } from './report/table.ts'
-import { runCell } from './run-cell.ts'
+import { runPair } from './run-cell.ts'
 import { selectScenarios } from './scenarios.ts'
 import { judge } from './stats/sequential.ts'
 import { thresholds } from './thresholds.ts'
@@ -29,6 +29,7 @@ interface Options {
 const EXIT = { pass: 0, fail: 1, undecided: 3 }
 const UNMEASURED = 2
 const CALIBRATION_ROUNDS = 6
+const TURNS = 5
 
 const options = new Command('npm run bench:gate --')
   .description(
@@ -38,8 +39,8 @@ machine, and how busy it is, doesn't matter. Repeats until the answer is clear o
   .option('--baseline <what>', 'nginx, relay, self, or a git ref (default: nginx if installed, else relay)')
   .option('--scenario <names>', 'only these of the checks, separated by commas')
   .option('--slowdown <percent>', 'make the gateway slower by this share of its CPU, to see the gate fail', Number, 0)
-  .option('--minutes <number>', 'time limit', Number, 12)
-  .option('--duration <seconds>', 'length of each measurement', Number, 3)
+  .option('--minutes <number>', 'time limit', Number, 15)
+  .option('--duration <seconds>', 'length of one turn', Number, 2)
   .option('--calibrate', `measure ${CALIBRATION_ROUNDS} rounds and print limits to put into bench/thresholds.ts`, false)
   .option('--generator <name>', 'wrk, oha or autocannon')
   .option('--subject <what>', 'gateway, or relay to try the gate itself', 'gateway')
@@ -52,7 +53,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 process.once('exit', killAll)
 
-let checkout: Checkout | null = null
+const checkouts: Checkout[] = []
 try {
   const { subject, baseline, against } = chooseSides()
   for (const side of [subject, baseline]) {
@@ -69,15 +70,17 @@ try {
     `${machine.cores} × ${machine.cpu}, load ${machine.load}; ${generator.name}; ${subject.name} against ${baseline.name}`,
   )
 
-  const measure = async (name: string, round: number) => {
+  const measure = (name: string, round: number) => {
     const [scenario] = selectScenarios([name])
-    const cell = (side: Peer) => runCell({ scenario, side, round, seconds: options.duration, generator, cores })
-    if (round % 2 === 1) {
-      const first = await cell(baseline)
-      return { subject: await cell(subject), baseline: first }
-    }
-    const first = await cell(subject)
-    return { subject: first, baseline: await cell(baseline) }
+    return runPair({
+      scenario,
+      sides: [subject, baseline],
+      turns: TURNS,
+      round,
+      seconds: options.duration,
+      generator,
+      cores,
+    })
   }
 
   if (options.calibrate) await calibrate()
@@ -90,23 +93,24 @@ try {
   }
 
   async function calibrate(): Promise<void> {
-    for (const { name, scenario, metric, higherIsBetter } of wanted) {
+    for (const threshold of wanted) {
       const ratios: number[] = []
       for (let round = 0; round < CALIBRATION_ROUNDS; round++) {
-        const { subject: ours, baseline: theirs } = await measure(scenario, round)
-        const ratio = Number(ours.metrics[metric]) / Number(theirs.metrics[metric])
-        ratios.push(higherIsBetter === true ? 1 / ratio : ratio)
+        const ratio = roundRatio(threshold, await measure(threshold.scenario, round))
+        if (ratio !== null) ratios.push(ratio)
       }
       const { ratio, low, high } = judge(ratios, 1)
       const range = `${low.toFixed(2)} to ${high.toFixed(2)}`
-      process.stdout.write(`${name}: ${ratio.toFixed(3)} (${range}) → ${against}: ${(ratio * 1.1).toFixed(2)}\n`)
+      process.stdout.write(
+        `${threshold.name}: ${ratio.toFixed(3)} (${range}) → ${against}: ${(ratio * 1.1).toFixed(2)}\n`,
+      )
     }
   }
 } catch (error) {
   say(error instanceof Error ? error.message : String(error))
   process.exitCode = UNMEASURED
 } finally {
-  checkout?.remove()
+  for (const checkout of checkouts) checkout.remove()
 }
 
 function chooseSides(): { subject: Peer; baseline: Peer; against: Against } {
@@ -118,7 +122,8 @@ function chooseSides(): { subject: Peer; baseline: Peer; against: Against } {
   if (wanted === 'nginx') return { subject, baseline: nginx, against: 'nginx' }
   if (wanted === 'relay') return { subject, baseline: relay, against: 'relay' }
   if (wanted === 'self') return { subject, baseline: plain, against: 'gateway' }
-  checkout = checkOut(root, wanted, say)
+  const checkout = checkOut(root, wanted, say)
+  checkouts.push(checkout)
   return { subject, baseline: gateway({ name: checkout.commit, root: checkout.root }), against: 'gateway' }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runStreamClients } from './load/generators/clients.ts'
@@ -11,7 +11,7 @@ import { startSampling, type Usage } from './measure/sampler.ts'
 import type { Peer, StartedPeer } from './peers/peer.ts'
 import type { Cell, Flag, SweepStep } from './result.ts'
 import { requestBody, type Scenario } from './scenarios.ts'
-import { startMock } from './start-mock.ts'
+import { type StartedMock, startMock } from './start-mock.ts'
 import { quantileOf } from './stats/histogram.ts'
 
 export interface CellOptions {
@@ -31,47 +31,108 @@ const HELD_P99_MS = 250
 
 /** One side, once: everything started fresh, warmed, loaded, measured and stopped. */
 export async function runCell(options: CellOptions): Promise<Cell> {
-  const { scenario, side, cores } = options
+  return withStage(options, [options.side], async stage => {
+    const [context] = stage.contexts
+    await runLoad(context, Math.min(3, Math.max(1, options.seconds / 3)))
+    return measure(stage, context, options)
+  })
+}
+
+export interface PairOptions extends Omit<CellOptions, 'side'> {
+  readonly sides: readonly [Peer, Peer]
+  /** How often each side has its turn. */
+  readonly turns: number
+}
+
+/**
+ * Two sides started fresh behind one mock, then loaded by turns, A B B A: what else the machine does within these seconds
+ * hits both, so their ratio holds on a busy machine too.
+ */
+export async function runPair(options: PairOptions): Promise<[Cell, Cell][]> {
+  return withStage(options, options.sides, async stage => {
+    const [first, second] = stage.contexts
+    for (const context of stage.contexts) await runLoad(context, 1)
+    const pairs: [Cell, Cell][] = []
+    for (let turn = 0; turn < options.turns; turn++) {
+      if (turn % 2 === 0) {
+        const before = await measure(stage, first, options)
+        pairs.push([before, await measure(stage, second, options)])
+      } else {
+        const before = await measure(stage, second, options)
+        pairs.push([await measure(stage, first, options), before])
+      }
+    }
+    return pairs
+  })
+}
+
+/** A mock and one or more sides in front of it. */
+interface Stage {
+  readonly mock: StartedMock
+  readonly contexts: readonly LoadContext[]
+}
+
+async function withStage<T>(
+  { scenario, cores, generator }: Pick<CellOptions, 'scenario' | 'cores' | 'generator'>,
+  sides: readonly Peer[],
+  use: (stage: Stage) => Promise<T>,
+): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'ferrite-bench-'))
   // One process answers 140,000 requests a second; two where the load has no pause, so that neither fills a core.
-  const processes =
-    scenario.mock.delay === undefined && scenario.mock.every === undefined ? 2 : cpus().length >= 8 ? 2 : 1
-  const mock = await startMock(scenario.mock, processes, cores.mock)
-  let started: StartedPeer | null = null
+  const pauses = scenario.mock.delay !== undefined || scenario.mock.every !== undefined
+  const mock = await startMock(scenario.mock, pauses && cpus().length < 8 ? 1 : 2, cores.mock)
+  const contexts: LoadContext[] = []
   try {
     const probe = requestBody({ ...scenario, promptBytes: 0 })
-    started = await side.start({ upstreamPort: mock.port, directory, scenario, probe, cores: cores.gateway })
-    const pid = started.running?.pid ?? null
-    if (pid !== null) await new Promise(resolve => setTimeout(resolve, SETTLE_MS))
-    const idleMb = pid === null ? null : residentMb(processTree(pid).map(stat => stat.pid))
-
-    const load = { scenario, started, directory, generator: options.generator, cores: cores.generator }
-    await runLoad(load, Math.min(3, Math.max(1, options.seconds / 3)))
-
-    const gatewaySampler = pid === null ? null : startSampling(pid)
-    const mockSampler = startSampling(mock.running.pid)
-    const instructions = pid === null ? null : countInstructions(processTree(pid).map(stat => stat.pid))
-    const { result, steps } =
-      scenario.load.kind === 'sweep'
-        ? await sweep(scenario.load.perSecond, rate => runLoad(load, Math.min(5, options.seconds), rate))
-        : { result: await runLoad(load, options.seconds), steps: undefined }
-    const usage = gatewaySampler?.stop() ?? null
-    const mockUsage = mockSampler.stop()
-    const counted = (await instructions?.stop()) ?? null
-    return toCell(options, started, { result, steps, usage, mockUsage, instructions: counted, idleMb })
+    for (const [index, side] of sides.entries()) {
+      const own = join(directory, String(index))
+      mkdirSync(own)
+      const context = { upstreamPort: mock.port, directory: own, scenario, probe, cores: cores.gateway }
+      const started = await side.start(context)
+      contexts.push({ scenario, side, started, directory: own, generator, cores: cores.generator, idleMb: null })
+    }
+    await new Promise(resolve => setTimeout(resolve, SETTLE_MS))
+    for (const context of contexts) {
+      const { running } = context.started
+      if (running !== null) context.idleMb = residentMb(processTree(running.pid).map(stat => stat.pid))
+    }
+    return await use({ mock, contexts })
   } finally {
-    await started?.running?.stop()
+    for (const { started } of contexts) await started.running?.stop()
     await mock.running.stop()
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
+async function measure(
+  stage: Stage,
+  context: LoadContext,
+  options: Pick<CellOptions, 'round' | 'seconds'>,
+): Promise<Cell> {
+  const { load } = context.scenario
+  const pid = context.started.running?.pid ?? null
+  const gatewaySampler = pid === null ? null : startSampling(pid)
+  const mockSampler = startSampling(stage.mock.running.pid)
+  const instructions = pid === null ? null : countInstructions(processTree(pid).map(stat => stat.pid))
+  const { result, steps } =
+    load.kind === 'sweep'
+      ? await sweep(load.perSecond, rate => runLoad(context, Math.min(5, options.seconds), rate))
+      : { result: await runLoad(context, options.seconds), steps: undefined }
+  const usage = gatewaySampler?.stop() ?? null
+  const mockUsage = mockSampler.stop()
+  const counted = (await instructions?.stop()) ?? null
+  return toCell(context, options.round, { result, steps, usage, mockUsage, instructions: counted })
+}
+
 interface LoadContext {
   readonly scenario: Scenario
+  readonly side: Peer
   readonly started: StartedPeer
   readonly directory: string
   readonly generator: ClosedGenerator
   readonly cores?: string
+  /** Resident memory before any load. */
+  idleMb: number | null
 }
 
 function runLoad(context: LoadContext, seconds: number, perSecond?: number): Promise<LoadResult> {
@@ -123,11 +184,10 @@ interface Measurements {
   readonly usage: Usage | null
   readonly mockUsage: Usage
   readonly instructions: number | null
-  readonly idleMb: number | null
 }
 
-function toCell(options: CellOptions, started: StartedPeer, measured: Measurements): Cell {
-  const { scenario, side, round } = options
+function toCell(context: LoadContext, round: number, measured: Measurements): Cell {
+  const { scenario, side, started } = context
   const { result, usage, mockUsage, steps } = measured
   const errors = errorCount(result.errors)
   const streams = scenario.load.kind === 'clients'
@@ -165,7 +225,7 @@ function toCell(options: CellOptions, started: StartedPeer, measured: Measuremen
       cpuUsPerEvent: per(cpuUs, result.events),
       instructionsPerRequest: per(measured.instructions, answered),
       cores: usage?.cores ?? null,
-      rssIdleMb: measured.idleMb,
+      rssIdleMb: context.idleMb,
       rssPeakMb: usage?.peakMb ?? null,
       rssSlopeMbPerMinute: usage?.slopeMbPerMinute ?? null,
       startMs: started.startMs,

@@ -41,12 +41,20 @@ export const thresholds: readonly Threshold[] = [
     limits: { nginx: 1.4, relay: 1.2, gateway: 1.1 },
   },
   {
-    // No delay anywhere: the rate is limited by the slowest thread, so an imbalance between threads shows even when the
-    // total CPU is unchanged. 1 / 0.6 against nginx.
+    // No delay anywhere: requests come in batches, and what batching saves shows. CPU rather than the rate, which on a
+    // machine that does other things measures those.
+    name: 'CPU per request, saturated',
+    scenario: 'saturation',
+    metric: 'cpuUsPerRequest',
+    limits: { nginx: 1.7, relay: 1.5, gateway: 1.1 },
+  },
+  {
+    // One thread that became the bottleneck lowers this even when the total CPU is unchanged. The goal is 0.6 of nginx's
+    // rate, 1.67 inverted; wider here, as rates vary more than CPU does.
     name: 'saturated rate (inverse)',
     scenario: 'saturation',
     metric: 'requestsPerSecond',
     higherIsBetter: true,
-    limits: { nginx: 1.67, relay: 1.5, gateway: 1.1 },
+    limits: { nginx: 2, relay: 1.8, gateway: 1.3 },
   },
 ]

@@ -17,3 +17,13 @@ export function apiRoot(baseUrl: string, version: string): string {
 }
 
 const withoutUserinfo = (text: string): string => text.replace(/[^/]*@/, '***@')
+
+/** The version segment that a root has in its path (`/v1` of `https://api.example/v1/openai`); '' without. */
+export const versionOf = (root: string): string => /.*(\/v\d[a-z0-9]*)(?=\/|$)/.exec(root)?.[1] ?? ''
+
+/** A setting as one segment of a path, escaped. Throws for what would lead elsewhere. */
+export function pathSegment(key: string, value: string): string {
+  if (value === '' || value === '.' || value === '..' || /[/\\]/.test(value))
+    throw new Error(`${key} must be a single path segment`)
+  return encodeURIComponent(value)
+}

@@ -69,9 +69,26 @@ const modules = [
   { name: 'outbound', match: /^undici$/, allowed: ['src/upstream/'], why: 'only upstream/ opens outbound connections' },
   { name: 'listening', match: /^uWebSockets\.js$/, allowed: ['src/downstream/'], why: 'only downstream/ listens' },
   { name: 'processes', match: /^(?:node:)?child_process$/, allowed: ['src/mcp/'], why: 'only mcp/ starts processes' },
-  { name: 'outbound', match: /^(?:node:)?(?:net|tls)$/, names: /\b(?:connect|createConnection|TLSSocket)\b|\*/, allowed: ['src/upstream/', 'src/downstream/node'], why: 'only upstream/ opens outbound connections' },
-  { name: 'listening', match: /^(?:node:)?(?:net|tls)$/, names: /\b(?:createServer|Server)\b|\*/, allowed: ['src/downstream/', 'src/upstream/'], why: 'only downstream/ listens' },
-  { name: 'network', match: /^(?:node:)?(?:http|https|http2|dgram|dns)(?:\/.*)?$/, allowed: ['src/upstream/', 'src/downstream/'], why: 'only upstream/ and downstream/ speak on the network' },
+  {
+    name: 'outbound',
+    match: /^(?:node:)?(?:net|tls)$/,
+    names: /\b(?:connect|createConnection|TLSSocket)\b|\*/,
+    allowed: ['src/upstream/', 'src/downstream/node'],
+    why: 'only upstream/ opens outbound connections',
+  },
+  {
+    name: 'listening',
+    match: /^(?:node:)?(?:net|tls)$/,
+    names: /\b(?:createServer|Server)\b|\*/,
+    allowed: ['src/downstream/', 'src/upstream/'],
+    why: 'only downstream/ listens',
+  },
+  {
+    name: 'network',
+    match: /^(?:node:)?(?:http|https|http2|dgram|dns)(?:\/.*)?$/,
+    allowed: ['src/upstream/', 'src/downstream/'],
+    why: 'only upstream/ and downstream/ speak on the network',
+  },
 ]
 
 export function check(root) {
@@ -90,7 +107,7 @@ export function check(root) {
       checkImport(root, file, path, { specifier, clause }, (rule, detail, message) => report(rule, detail, at, message))
     }
     if (!path.startsWith('providers/')) checkRules(path, code.withoutStrings, report)
-    if (path.startsWith('src/')) checkProviderNames(path, code.withStrings, ids, report)
+    if (path.startsWith('src/')) checkProviderNames(code.withStrings, ids, report)
     if (/^src\/downstream\/uws/.test(path)) engine.push({ code: code.withoutStrings, report })
   }
   checkHandlers(engine)
@@ -100,18 +117,26 @@ export function check(root) {
 function checkImport(root, file, path, { specifier, clause }, report) {
   for (const { name, match, names, allowed, why } of modules) {
     if (names !== undefined && !names.test(clause)) continue
-    if (match.test(specifier) && !allowed.some(folder => path.startsWith(folder))) report(name, specifier, `imports ${specifier}: ${why}`)
+    if (match.test(specifier) && !allowed.some(folder => path.startsWith(folder)))
+      report(name, specifier, `imports ${specifier}: ${why}`)
   }
   if (!specifier.startsWith('.')) {
-    if (path.startsWith('src/core/') && !specifier.startsWith('node:')) report('arrow', specifier, `imports ${specifier}: core depends on nothing`)
-    if (path.startsWith('providers/')) report('arrow', specifier, `imports ${specifier}: providers depend on core alone`)
+    if (path.startsWith('src/core/') && !specifier.startsWith('node:'))
+      report('arrow', specifier, `imports ${specifier}: core depends on nothing`)
+    if (path.startsWith('providers/'))
+      report('arrow', specifier, `imports ${specifier}: providers depend on core alone`)
     return
   }
   if (!specifier.endsWith('.ts')) report('arrow', specifier, `imports ${specifier}: say the file, with .ts`)
   const from = layerOf(path)
-  const to = layerOf(relative(root, resolve(dirname(file), specifier)).split(sep).join('/'))
+  const to = layerOf(
+    relative(root, resolve(dirname(file), specifier))
+      .split(sep)
+      .join('/'),
+  )
   const allowed = arrows[from]
-  if (allowed === undefined) return report('arrow', from, `is in ${from}/, which no rule knows: add it to scripts/check-imports.js`)
+  if (allowed === undefined)
+    return report('arrow', from, `is in ${from}/, which no rule knows: add it to scripts/check-imports.js`)
   if (from === to || allowed === 'everything') return
   if (allowed === 'all of src' ? to !== 'workers' && to !== 'providers' : allowed.includes(to)) return
   report('arrow', to, `${from} must not import ${to} (${specifier})`)
@@ -126,14 +151,16 @@ function layerOf(path) {
 function checkRules(path, code, report) {
   for (const { name, what, allowed, why } of rules) {
     if (allowed.some(folder => path.startsWith(folder))) continue
-    for (const match of code.matchAll(what)) report(name, match[0].replace(/\s*\($/, ''), match.index, `${match[0].trim()} here: ${why}`)
+    for (const match of code.matchAll(what))
+      report(name, match[0].replace(/\s*\($/, ''), match.index, `${match[0].trim()} here: ${why}`)
   }
 }
 
-function checkProviderNames(path, code, ids, report) {
+function checkProviderNames(code, ids, report) {
   for (const id of ids) {
     const word = new RegExp(`(['"\`])${id}\\1`, 'g')
-    for (const match of code.matchAll(word)) report('provider', id, match.index, `names the provider ${match[0]}: no file in src/ knows one`)
+    for (const match of code.matchAll(word))
+      report('provider', id, match.index, `names the provider ${match[0]}: no file in src/ knows one`)
   }
 }
 
@@ -153,7 +180,12 @@ function checkHandlers(files) {
       const exchange = /^const \w+ = new (\w+)\(\s*res\b/.exec(statement)?.[1]
       if (exchange !== undefined) built.add(exchange)
       else if (!/^res\.onAborted\(/.test(statement))
-        report('handler', 'onAborted', index, 'a route handler must begin with res.onAborted, or with an exchange that does')
+        report(
+          'handler',
+          'onAborted',
+          index,
+          'a route handler must begin with res.onAborted, or with an exchange that does',
+        )
     }
   }
   for (const name of built) {
@@ -163,7 +195,12 @@ function checkHandlers(files) {
     // Only the fields may be set before, from the parameters: that can't throw.
     const body = bodyAt(file.code, file.code.indexOf('constructor(', at))
     if (!/^\s*(?:this\.#?\w+ = \w+\s+)*res\.onAborted\(/.test(body))
-      file.report('handler', name, at, `the constructor of ${name} must register res.onAborted before anything that can throw`)
+      file.report(
+        'handler',
+        name,
+        at,
+        `the constructor of ${name} must register res.onAborted before anything that can throw`,
+      )
   }
 }
 
@@ -197,7 +234,11 @@ function imports({ withStrings }) {
     /\bcreateRequire\([^)]*\)()\(\s*(['"])([^'"]+)\2/g,
   ]
   return forms.flatMap(form =>
-    [...withStrings.matchAll(form)].map(({ 1: clause, 3: specifier, index }) => ({ specifier, clause: clause || '*', at: index })),
+    [...withStrings.matchAll(form)].map(({ 1: clause, 3: specifier, index }) => ({
+      specifier,
+      clause: clause || '*',
+      at: index,
+    })),
   )
 }
 
@@ -218,7 +259,8 @@ function blank(text) {
     else if (text.startsWith('/*', i)) take(endOf(text, '*/', i + 2) + 2, 'comment')
     else if (text[i] === "'" || text[i] === '"') take(endOfQuoted(text, i), 'string')
     else if (text[i] === '`') take(endOfTemplate(text, i), 'string')
-    else if (text[i] === '/' && /[=(,:[!&|?{};>\n]\s*$|\breturn\s*$/.test(withoutStrings.slice(-40))) take(endOfPattern(text, i), 'pattern')
+    else if (text[i] === '/' && /[=(,:[!&|?{};>\n]\s*$|\breturn\s*$/.test(withoutStrings.slice(-40)))
+      take(endOfPattern(text, i), 'pattern')
     else take(i + 1, 'code')
   }
   return { withStrings, withoutStrings }
@@ -284,7 +326,9 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   const root = resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)))
   const { found, files } = check(root)
   if (found.length > 0) {
-    console.error(`${found.join('\n')}\n\n${found.length} ${found.length === 1 ? 'rule is' : 'rules are'} broken; CONTRIBUTING.md says why they are there.`)
+    console.error(
+      `${found.join('\n')}\n\n${found.length} ${found.length === 1 ? 'rule is' : 'rules are'} broken; CONTRIBUTING.md says why they are there.`,
+    )
     process.exit(1)
   }
   console.log(`imports: ${files} files keep the rules`)

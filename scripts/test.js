@@ -27,12 +27,17 @@ const failures = []
 
 if (unknown !== undefined) end(`unknown option ${unknown}`)
 if (!args.includes('--no-build')) build()
-const files = testFiles(join(built, 'test')).filter(file => patterns.length === 0 || patterns.some(part => sourceName(file).includes(part)))
+const files = testFiles(join(built, 'test')).filter(
+  file => patterns.length === 0 || patterns.some(part => sourceName(file).includes(part)),
+)
 if (files.length === 0) end(`no test matches ${patterns.join(' ')}`)
 
 const startedAt = performance.now()
 const isHeavy = file => heavy.includes(relative(join(built, 'test'), file).split('/')[0])
-await runFiles(files.filter(file => !isHeavy(file)), 2)
+await runFiles(
+  files.filter(file => !isHeavy(file)),
+  2,
+)
 await runFiles(files.filter(isHeavy), 1)
 report()
 
@@ -107,7 +112,9 @@ function count(type, data, result) {
 
 function printFile(file) {
   const { passed, failed, skipped, ms } = resultOf(file)
-  const counts = [`${passed} passed`, failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} skipped`].filter(Boolean)
+  const counts = [`${passed} passed`, failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} skipped`].filter(
+    Boolean,
+  )
   console.log(`${failed > 0 ? '✗' : '✓'} ${sourceName(file)}  ${counts.join(', ')}  ${(ms / 1000).toFixed(1)} s`)
 }
 
@@ -135,5 +142,9 @@ function title({ file, name }) {
 }
 
 function indent(text) {
-  return text.trimEnd().split('\n').map(line => `    ${line}`).join('\n')
+  return text
+    .trimEnd()
+    .split('\n')
+    .map(line => `    ${line}`)
+    .join('\n')
 }

@@ -22,7 +22,7 @@ import { ConsumerLink } from './link/consumer-side.ts'
 import { Doorbell } from './shared/doorbell.ts'
 import { startHeartbeat } from './shared/heartbeat.ts'
 import { roster } from './shared/layout.ts'
-import { createMetricMemory, threadMetrics } from './shared/metric-rows.ts'
+import { createMetricMemory, threadMetrics, zeroGauges } from './shared/metric-rows.ts'
 import { tokenBucketBytes } from './shared/token-buckets.ts'
 import { createLog, type MainLog } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
@@ -173,7 +173,7 @@ class Gateway {
           const record = decodeRecord(bytes, offset, length)
           if (record !== null) this.#log.request(record)
         },
-        onThreadGone: () => {},
+        onThreadGone: thread => zeroGauges(this.#memory.metrics, thread),
       },
       snapshot,
       limitsOf(this.#settings, env.logLevel),

@@ -1,5 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
+import { readKeyTable } from '../src/config/keys-file.ts'
 import { loadConfig } from '../src/config/load.ts'
 import type { LoaderData, ThreadLoadResult } from '../src/config/load-in-thread.ts'
 import { problem } from '../src/config/problems.ts'
@@ -8,11 +10,16 @@ import { contentHash } from '../src/config/watch.ts'
 
 const { file, content = read(), providers } = workerData as LoaderData
 
-const answer: ThreadLoadResult =
-  content instanceof Uint8Array
-    ? { result: loadConfig(content, file, providers), hash: contentHash(content) }
-    : { result: { ok: false, problems: [problem('', content.refused)] }, hash: '' }
-parentPort?.postMessage(answer)
+parentPort?.postMessage(load())
+
+function load(): ThreadLoadResult {
+  if (!(content instanceof Uint8Array)) return { result: { ok: false, problems: [problem('', content.refused)] }, hash: '', keys: null }
+  const result = loadConfig(content, file, providers)
+  const keysFile = result.ok ? result.config.auth?.keys_file : undefined
+  // Relative to the config file, as all its paths are.
+  const keys = keysFile === undefined ? null : readKeyTable(keysFile, () => readFileSync(resolve(dirname(file), keysFile)))
+  return { result, hash: contentHash(content), keys }
+}
 
 function read(): Uint8Array | { refused: string } {
   try {

@@ -30,7 +30,7 @@ if (percent > 0) {
       while (performance.now() < spinUntil);
       now = busyMs()
     }
-    burnt = now - until > 0 ? now - until : 0
+    burnt = Math.max(0, now - until)
     atLastTick = now
   }, INTERVAL_MS).unref()
 }

@@ -9,9 +9,9 @@ export interface CorePlan {
 export type Pinning = 'auto' | 'none' | 'split'
 
 /**
- * Which cores each part may use, in taskset's notation. `split` keeps load and mock off the gateway's cores: half the
- * machine for the gateway, a quarter each for the others. With fewer than four cores there is nothing to split that
- * wouldn't starve a part, so the scheduler decides; measured on two cores, pinning widened the spread of the ratios.
+ * Which cores each part may use, in taskset's notation: half the machine for the gateway, a quarter each for mock and
+ * load. With fewer than four cores the scheduler decides: on two, pinning did not narrow the spread of the ratios, and
+ * starved whatever shared a core with the load.
  */
 export function planCores(pinning: Pinning, cores = cpus().length): CorePlan {
   if (pinning === 'none' || cores < 4) return {}

@@ -13,6 +13,7 @@ import type {
   UpstreamError,
 } from '../../src/core/provider.ts'
 import { inBandError, readErrorBody, statusOf } from '../../src/core/upstream-error.ts'
+import { refuseUnsupported } from '../unsupported.ts'
 
 /**
  * OpenAI's chat wire format, and what the many hosts that speak nearly the same must be brought to.
@@ -20,47 +21,88 @@ import { inBandError, readErrorBody, statusOf } from '../../src/core/upstream-er
  */
 export interface OpenAiChat {
   /** Below the provider's root. */
-  readonly path: string
+  readonly path: string | ((target: TargetContext) => string)
   readonly relay: 'verbatim' | 'normalise'
   /** What the host names the completion ceiling. */
   readonly tokenLimit?: 'max_tokens' | 'max_completion_tokens'
   readonly headers?: Readonly<Record<string, string>>
-  /** Renames and drops of this host. Without it requests go out as they came. */
-  readonly prepare?: (request: ChatRequest) => JsonObject
+  /** Parameters that the host refuses or ignores: left out, or refused here where the operator wants that. */
+  readonly unsupported?: readonly string[]
+  /** OpenAI's name → the host's. */
+  readonly rename?: Readonly<Record<string, string>>
+  /** false: the host refuses `stream_options`, and sends usage unasked. */
+  readonly streamOptions?: false
+  /** Further changes of this host. Without any change requests go out as they came. */
+  readonly prepare?: (request: ChatRequest, target: TargetContext) => JsonObject | Failure
+  /** Brings the host's usage object to OpenAI's. */
+  readonly usage?: (usage: JsonObject) => JsonObject
+  /** What of an answer, or of the last event of a stream, goes to `provider_metadata`; null for nothing. */
+  readonly metadata?: (body: JsonObject) => JsonObject | null
+  /** Finish reasons that mean the host gave up. */
+  readonly brokenOff?: readonly string[]
+  /** Error code → the status it means, whatever the status it came with. */
+  readonly errorCodes?: Readonly<Record<string, number>>
 }
 
+type Reading = Pick<OpenAiChat, 'usage' | 'metadata' | 'brokenOff'>
+
 export const openai = {
-  chat({ path, relay, tokenLimit, headers, prepare }: OpenAiChat): ChatCodec {
+  chat(options: OpenAiChat): ChatCodec {
+    const { path, relay, tokenLimit, headers, unsupported = [], rename = {}, streamOptions, prepare } = options
+    const hasParams = unsupported.length > 0 || Object.keys(rename).length > 0
+    const isChanged = hasParams || prepare !== undefined || streamOptions === false
     return {
       relay,
       framing: 'sse',
       tokenLimit,
       headers,
-      path: () => path,
-      encode: prepare ? (request, target) => encode(request, target, prepare, tokenLimit) : null,
-      decode,
-      events: target => new ChunkNormaliser(target),
-      failure,
+      ...(hasParams && { params: paramsOf(unsupported, rename) }),
+      path: typeof path === 'string' ? () => path : path,
+      encode: isChanged ? (request, target) => encode(request, target, options) : null,
+      decode: (body, target) => decode(body, target, options),
+      events: target => new ChunkNormaliser(target, options),
+      failure: (status, body) => failure(status, body, options.errorCodes),
     }
   },
 }
 
+const paramsOf = (unsupported: readonly string[], rename: Readonly<Record<string, string>>): ChatCodec['params'] => ({
+  ...Object.fromEntries(unsupported.map(param => [param, 'unsupported' as const])),
+  ...Object.fromEntries(Object.keys(rename).map(param => [param, 'translate' as const])),
+})
+
 function encode(
   request: ChatRequest,
-  { model, stream }: TargetContext,
-  prepare: (request: ChatRequest) => JsonObject,
-  tokenLimit: OpenAiChat['tokenLimit'],
-): JsonObject {
-  let renamed = request
-  if (tokenLimit !== undefined) {
-    const { max_tokens, max_completion_tokens, ...rest } = request as ChatRequest
-    const limit = max_completion_tokens ?? max_tokens
-    renamed = (limit === undefined ? rest : { ...rest, [tokenLimit]: limit }) as ChatRequest
+  target: TargetContext,
+  { tokenLimit, unsupported = [], rename = {}, streamOptions, prepare }: OpenAiChat,
+): JsonObject | Failure {
+  const { model, stream } = target
+  if (target.onUnsupportedParam === 'reject') {
+    const refused = refuseUnsupported(request, unsupported)
+    if (refused !== null) return refused
   }
-  const body = prepare({ ...renamed, model })
-  if (stream)
-    body.stream_options = { ...(isObject(body.stream_options) ? body.stream_options : {}), include_usage: true }
-  return body
+  const body: ChatRequest = { ...request, model }
+  if (tokenLimit !== undefined) {
+    const limit = request.max_completion_tokens ?? request.max_tokens
+    delete body.max_tokens
+    delete body.max_completion_tokens
+    if (limit !== undefined) body[tokenLimit] = limit
+  }
+  for (const [param, renamed] of Object.entries(rename)) {
+    if (body[param] === undefined) continue
+    body[renamed] = body[param]
+    delete body[param]
+  }
+  const prepared = prepare === undefined ? body : prepare(body, target)
+  if (prepared instanceof Failure) return prepared
+  for (const param of unsupported) delete prepared[param]
+  if (streamOptions === false) delete prepared.stream_options
+  else if (stream)
+    prepared.stream_options = {
+      ...(isObject(prepared.stream_options) ? prepared.stream_options : {}),
+      include_usage: true,
+    }
+  return prepared
 }
 
 const finishReasons: Readonly<Record<string, FinishReason>> = {
@@ -115,10 +157,20 @@ const createdBy = ({ nowMs }: TargetContext): number => Math.floor((nowMs ?? 0) 
 const nameFor = ({ requestId }: TargetContext): string => `chatcmpl-${requestId || 'unnamed'}`
 
 /** The usage object of a body, also where Groq puts it. */
-function usageObject(body: JsonObject): JsonObject | null {
-  if (isObject(body.usage)) return body.usage
-  return isObject(body.x_groq) && isObject(body.x_groq.usage) ? body.x_groq.usage : null
+function usageObject(body: JsonObject, { usage }: Reading): JsonObject | null {
+  const found = isObject(body.usage) ? body.usage : isObject(body.x_groq) ? body.x_groq.usage : undefined
+  if (!isObject(found)) return null
+  return usage === undefined ? found : usage(found)
 }
+
+/** For hosts that count cached prompt tokens in a field of their own, at the top of `usage`. */
+export const cachedTokensAt =
+  (field: string) =>
+  (usage: JsonObject): JsonObject => {
+    const { [field]: cached, prompt_tokens_details: known } = usage
+    if (typeof cached !== 'number' || isObject(known)) return usage
+    return { ...usage, prompt_tokens_details: { cached_tokens: cached } }
+  }
 
 function readUsage(usage: JsonObject): Usage {
   const read = parseUsage(usage)
@@ -131,20 +183,45 @@ function inBandFailure(kind: 'upstream_error' | 'stream_error', body: JsonObject
   return error && new Failure(kind, { cause: error.message, upstreamStatus: statusOf(error.code) })
 }
 
-function decode(body: JsonObject, target: TargetContext): { body: JsonObject; usage: Usage } | Failure {
+function brokenOffFailure(
+  kind: 'upstream_error' | 'stream_error',
+  choices: readonly JsonObject[],
+  { brokenOff }: Reading,
+): Failure | null {
+  if (brokenOff === undefined) return null
+  const broken = choices.find(choice => brokenOff.includes(name(choice.finish_reason).toLowerCase()))
+  return broken === undefined
+    ? null
+    : new Failure(kind, { cause: `the answer broke off: ${name(broken.finish_reason).slice(0, 128)}` })
+}
+
+function addMetadata(out: JsonObject, body: JsonObject, { metadata }: Reading): void {
+  const found = metadata?.(body) ?? null
+  if (found !== null) out.provider_metadata = { ...(isObject(body.provider_metadata) && body.provider_metadata), ...found }
+}
+
+function decode(
+  body: JsonObject,
+  target: TargetContext,
+  reading: Reading,
+): { body: JsonObject; usage: Usage } | Failure {
   const error = inBandFailure('upstream_error', body)
   if (error !== null) return error
   if (!Array.isArray(body.choices)) return new Failure('upstream_error', { cause: 'the answer has no choices' })
-  const usage = usageObject(body)
+  const choices = body.choices.filter(isObject)
+  const broken = brokenOffFailure('upstream_error', choices, reading)
+  if (broken !== null) return broken
+  const usage = usageObject(body, reading)
   const out: JsonObject = {
     ...body,
     id: name(body.id) || nameFor(target),
     object: 'chat.completion',
     created: seconds(body.created) || createdBy(target),
     model: name(body.model) || target.model,
-    choices: body.choices.filter(isObject).map(answerChoice),
+    choices: choices.map(answerChoice),
   }
   if (usage !== null) out.usage = usage
+  addMetadata(out, body, reading)
   return { body: out, usage: usage === null ? noUsage : readUsage(usage) }
 }
 
@@ -152,6 +229,7 @@ function answerChoice(choice: JsonObject, place: number): JsonObject {
   const message: JsonObject = isObject(choice.message) ? { ...choice.message } : {}
   if (typeof message.role !== 'string' || message.role === '') message.role = 'assistant'
   message.content ??= null
+  flattenParts(message)
   nameReasoning(message)
   if (Array.isArray(message.tool_calls) && message.tool_calls.length > 0)
     message.tool_calls = message.tool_calls.filter(isObject).map(completeCall)
@@ -186,6 +264,37 @@ function nameReasoning(message: JsonObject): void {
     message.reasoning_content = message.reasoning
 }
 
+/**
+ * Reasoning models of some hosts answer in parts. Text becomes the content, thoughts become `reasoning_content`, and
+ * what is neither stays readable as `content_parts`.
+ * https://docs.mistral.ai/capabilities/reasoning, https://docs.databricks.com/aws/en/machine-learning/model-serving/query-reason-models
+ */
+function flattenParts(message: JsonObject): void {
+  if (!Array.isArray(message.content)) return
+  let content = ''
+  let thoughts = ''
+  const others: Json[] = []
+  for (const part of message.content) {
+    if (typeof part === 'string') content += part
+    else if (!isObject(part)) continue
+    else if (part.type === 'text') content += textOf(part.text)
+    else if (part.type === 'thinking') thoughts += textOf(part.thinking)
+    else if (part.type === 'reasoning') thoughts += textOf(part.summary ?? part.text)
+    else others.push(part)
+  }
+  message.content = content === '' ? null : content
+  if (thoughts !== '') message.reasoning_content ??= thoughts
+  if (others.length > 0) message.content_parts = others
+}
+
+/** A text, or parts that have one. */
+const textOf = (value: Json | undefined): string =>
+  typeof value === 'string'
+    ? value
+    : Array.isArray(value)
+      ? value.map(part => (isObject(part) && typeof part.text === 'string' ? part.text : '')).join('')
+      : ''
+
 interface ChoiceState {
   /** By the upstream's index, in the order of their appearance: the place is the client's index. */
   readonly calls: { readonly upstream: Json | undefined; readonly id: string; readonly name: string }[]
@@ -194,6 +303,7 @@ interface ChoiceState {
 /** Brings each event of a stream to the contract. One per stream. */
 class ChunkNormaliser implements EventDecoder {
   readonly #target: TargetContext
+  readonly #reading: Reading
   #id = ''
   #created = 0
   #model = ''
@@ -202,8 +312,9 @@ class ChunkNormaliser implements EventDecoder {
   /** Events before the first that has an id: Azure sends its prompt filter's results nameless. */
   #nameless: JsonObject[] = []
 
-  constructor(target: TargetContext) {
+  constructor(target: TargetContext, reading: Reading) {
     this.#target = target
+    this.#reading = reading
   }
 
   decode({ event, data }: StreamEvent): Decoded {
@@ -217,14 +328,17 @@ class ChunkNormaliser implements EventDecoder {
       event === 'error' && chunk.error === undefined ? { error: chunk } : chunk,
     )
     if (failure !== null) return { kind: 'failure', failure }
-    const usage = usageObject(chunk)
+    const usage = usageObject(chunk, this.#reading)
     const choices = Array.isArray(chunk.choices) ? chunk.choices.filter(isObject) : []
+    const broken = brokenOffFailure('stream_error', choices, this.#reading)
+    if (broken !== null) return { kind: 'failure', failure: broken }
     const out: JsonObject = {
       ...chunk,
       object: 'chat.completion.chunk',
       choices: choices.map((choice, place) => this.#choice(choice, place)),
     }
     if (usage !== null) out.usage = usage
+    if (choices.some(choice => finishReason(choice.finish_reason) !== null)) addMetadata(out, chunk, this.#reading)
     if (
       this.#id === '' &&
       name(chunk.id) === '' &&
@@ -263,6 +377,7 @@ class ChunkNormaliser implements EventDecoder {
       this.#choices.set(index, state)
       if (typeof delta.role !== 'string' || delta.role === '') delta.role = 'assistant'
     } else delete delta.role
+    flattenParts(delta)
     nameReasoning(delta)
     if (Array.isArray(delta.tool_calls) && delta.tool_calls.length > 0)
       delta.tool_calls = delta.tool_calls.filter(isObject).map(call => this.#call(call, index, state.calls))
@@ -330,14 +445,21 @@ const exhausted: ReadonlySet<string> = new Set([
   'insufficient_quota',
   'billing_hard_limit_reached',
   'billing_not_active',
+  'exceeded_current_quota_error',
 ])
 
-function failure(status: number, body: JsonObject | null): UpstreamError {
-  const read = readErrorBody(body ?? undefined)
+/** Some hosts answer a bad key of ours with a 400, which would read as if the client had sent it. */
+const refusesKey = /\b(?:incorrect|invalid|expired) api[- ]key\b/i
+
+function failure(status: number, body: JsonObject | null, codes: OpenAiChat['errorCodes'] = {}): UpstreamError {
+  // Mistral puts the whole envelope of its validator into `message`.
+  const read = readErrorBody(body ?? undefined) ?? (isObject(body?.message) ? readErrorBody(body.message) : null)
   if (read === null) return { message: `the upstream provider answered with status ${status}` }
   const { message, code } = read
   const reason = detailReason(body)
-  const says = Object.hasOwn(meant, code) ? meant[code] : Object.hasOwn(meant, reason) ? meant[reason] : undefined
+  const says =
+    [codes[code], meant[code], meant[reason]].find(meaning => typeof meaning === 'number') ??
+    (status === 400 && refusesKey.test(message) ? 401 : undefined)
   const type = isObject(body?.error) ? name(body.error.type) : name(body?.type)
   const retryAfterMs = retryHint(body, message)
   return {

@@ -35,7 +35,7 @@ interface Verdict {
 
 /** What `serve` does with the file, in an environment that has every credential and variable it asks for. */
 async function validate(file: string, loader: URL): Promise<Verdict> {
-  const { result } = await loadInThread({ worker: loader, file, providers })
+  const { result, keys } = await loadInThread({ worker: loader, file, providers })
   if (!result.ok) return { problems: result.problems, warnings: [], summary: '' }
   const { config, positions } = result
   const references = referencesOf(config, process.env)
@@ -43,6 +43,7 @@ async function validate(file: string, loader: URL): Promise<Verdict> {
   const unset = references.filter(reference => reference.value === '' && !isLiteral(reference))
   const compiled = compileConfig({
     config,
+    keys,
     env: completeEnvironment(references),
     providers,
     fallbackProvider: demo,

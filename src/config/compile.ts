@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Provider } from '../core/provider.ts'
 import type { Secret } from '../core/redact.ts'
-import type { KeyData, SnapshotData, TargetData } from '../core/snapshot.ts'
+import type { SnapshotData, TargetData } from '../core/snapshot.ts'
 import { type Allocation, allocate, firstAllocation } from './allocation.ts'
 import {
   type CompiledTarget,
@@ -16,8 +16,8 @@ import {
 } from './compile-target.ts'
 import { defaults } from './defaults.ts'
 import type { Environment } from './env.ts'
-import { parseKeysFile } from './keys-file.ts'
-import { childPath, formatProblems, type Problem, problem } from './problems.ts'
+import type { KeyTable } from './keys-file.ts'
+import { childPath, type Problem, problem } from './problems.ts'
 import type { Config, TargetConfig } from './schema.ts'
 import {
   type RuntimeSettings,
@@ -35,6 +35,8 @@ export interface CompileInput {
   /** null: there is no config file; the environment decides. */
   readonly config: Config | null
   readonly env: Environment
+  /** What `auth.keys_file` holds; required when the config names one. */
+  readonly keys?: KeyTable | null
   readonly providers: readonly Provider[]
   /** Answers when no provider is configured at all. */
   readonly fallbackProvider: Provider
@@ -90,7 +92,7 @@ class Compiler {
       this.#input.config === null ? this.#targetsOfEnvironment() : this.#targetsOfConfig(this.#input.config.targets)
     const server = serverSettings(this.#config, this.#input.env.port, this.#serverTls())
     const keysFile = this.#config.auth?.keys_file
-    const keys = keysFile === undefined ? [] : this.#keys(keysFile)
+    const keys = keysFile === undefined ? null : this.#keys()
     if (this.#problems.length > 0) return { ok: false, problems: distinct(this.#problems) }
 
     const allocation = this.#allocate(targets)
@@ -245,16 +247,15 @@ class Compiler {
     }
   }
 
-  #keys(file: string): readonly KeyData[] {
-    const text = readInto(this.#problems, 'auth.keys_file', file, this.#readFile)
-    if (text === undefined) return []
-    const result = parseKeysFile(text)
-    if (result.ok) return result.keys
-    for (const found of result.problems) this.#problems.push(problem('auth.keys_file', formatProblems(file, [found])))
-    return []
+  #keys(): SharedArrayBuffer | null {
+    const { keys } = this.#input
+    if (!keys) throw new Error('the keys file was not read')
+    if (keys.ok) return keys.table
+    this.#problems.push(...keys.problems)
+    return null
   }
 
-  #snapshot(targets: readonly TargetData[], keys: readonly KeyData[], allocation: Allocation): SnapshotData {
+  #snapshot(targets: readonly TargetData[], keys: SharedArrayBuffer | null, allocation: Allocation): SnapshotData {
     const { env, version, startedUnixMs, recordRequests } = this.#input
     const {
       aliases,

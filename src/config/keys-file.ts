@@ -1,11 +1,41 @@
+import { randomInt } from 'node:crypto'
 import { isObject, type JsonObject } from '../core/json.ts'
-import type { KeyData } from '../core/snapshot.ts'
-import type { Problem } from './problems.ts'
+import type { StoredKey } from '../core/snapshot.ts'
+import { buildKeyTable } from '../shared/key-table.ts'
+import { formatProblems, type Problem, problem } from './problems.ts'
 import { didYouMean } from './suggest.ts'
+import { contentHash } from './watch.ts'
 
 export type KeysResult =
-  | { readonly ok: true; readonly keys: readonly KeyData[] }
+  | { readonly ok: true; readonly keys: readonly StoredKey[] }
   | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/** A keys file as the rest of the process sees it. It may cross threads; the table is not copied. */
+export type KeyTable =
+  | {
+      readonly ok: true
+      readonly table: SharedArrayBuffer
+      /** `contentHash` of what was read, for `watchFile`. */
+      readonly hash: string
+    }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/**
+ * Reads the file of `auth.keys_file` (`name`, as it is written there) into a table. Meant for a thread that ends: what
+ * parsing 100,000 keys leaves on a heap is many times the table.
+ */
+export function readKeyTable(name: string, read: () => string | Buffer): KeyTable {
+  const refuse = (message: string): Problem => problem('auth.keys_file', message)
+  let content: string | Buffer
+  try {
+    content = read()
+  } catch (error) {
+    return { ok: false, problems: [refuse(error instanceof Error ? error.message : `${name} cannot be read`)] }
+  }
+  const result = parseKeysFile(content.toString())
+  if (!result.ok) return { ok: false, problems: result.problems.map(found => refuse(formatProblems(name, [found]))) }
+  return { ok: true, table: buildKeyTable(result.keys, randomInt(2 ** 32)), hash: contentHash(content) }
+}
 
 const fields = ['id', 'sha256', 'name', 'scopes', 'expires_at']
 
@@ -14,7 +44,7 @@ const fields = ['id', 'sha256', 'name', 'scopes', 'expires_at']
  * "expires_at":"2030-01-01T00:00:00Z"}`. Only `id` and `sha256` are required. A key itself never stands in the file.
  */
 export function parseKeysFile(text: string): KeysResult {
-  const keys: KeyData[] = []
+  const keys: StoredKey[] = []
   const problems: Problem[] = []
   const ids = new Map<string, number>()
   const hashes = new Map<string, number>()
@@ -56,7 +86,7 @@ class Line {
     this.#problems.push({ path, line: this.number, column, message, ...(hint === undefined ? {} : { hint }) })
   }
 
-  key(): KeyData | null {
+  key(): StoredKey | null {
     const before = this.#problems.length
     const object = this.#parse()
     if (object === null) return null
@@ -107,14 +137,14 @@ class Line {
     return ''
   }
 
-  #scopes(scopes: unknown): KeyData['scopes'] {
+  #scopes(scopes: unknown): StoredKey['scopes'] {
     if (scopes === undefined || scopes === null) return ['read_only']
     if (
       Array.isArray(scopes) &&
       scopes.length > 0 &&
       scopes.every(scope => scope === 'admin' || scope === 'read_only')
     ) {
-      return scopes as KeyData['scopes']
+      return scopes as StoredKey['scopes']
     }
     this.refuse('scopes', 'must be a list of admin and read_only')
     return []

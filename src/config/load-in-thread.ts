@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import type { KeyTable } from './keys-file.ts'
 import type { LoadResult } from './load.ts'
 import { problem } from './problems.ts'
 import type { ProviderSettings } from './schema.ts'
@@ -20,9 +21,14 @@ export interface ThreadLoadResult {
   readonly result: LoadResult
   /** `contentHash` of what was checked, for `watchFile`; '' when the file could not be read. */
   readonly hash: string
+  /** What the config's `auth.keys_file` holds; null when it names none. */
+  readonly keys: KeyTable | null
 }
 
-/** Checks a config file in a thread of its own, which ends: the schema and YAML libraries leave the process with it. */
+/**
+ * Checks a config file and reads its keys file in a thread of its own, which ends: the schema and YAML libraries, and
+ * what parsing left behind, leave the process with it.
+ */
 export function loadInThread({
   worker,
   file,
@@ -40,7 +46,7 @@ export function loadInThread({
     })
     let answer: ThreadLoadResult | null = null
     const fail = (message: string): void => {
-      answer ??= { result: { ok: false, problems: [problem('', message)] }, hash: '' }
+      answer ??= { result: { ok: false, problems: [problem('', message)] }, hash: '', keys: null }
     }
     const timer = setTimeout(() => {
       fail(`checking the config took longer than ${timeoutMs} ms`)

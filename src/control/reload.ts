@@ -85,7 +85,7 @@ export class Reloader {
     const { file } = this.#parts.source
     const { keys, tls } = settings.files
     if (file !== '') this.#watches.push(watchFile(file, () => void this.reload('the config file changed'), { known: settings.hash }))
-    if (keys !== '') this.#watches.push(watchFile(keys, () => void this.reload('the keys file changed')))
+    if (keys !== '') this.#watches.push(watchFile(keys, () => void this.reload('the keys file changed'), { known: settings.keysHash }))
     const { tls: listener } = settings.server
     const listenerFiles = new Set(listener === null ? [] : [listener.certFile, listener.keyFile, listener.caFile])
     for (const path of tls) {

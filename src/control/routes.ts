@@ -6,6 +6,7 @@ import { HeaderBlock } from '../core/header-block.ts'
 import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
 import type { SnapshotData } from '../core/snapshot.ts'
 import { adoptTrace } from '../core/trace.ts'
+import { openKeyTable } from '../shared/key-table.ts'
 import type { ThreadMetrics } from '../shared/metric-rows.ts'
 import { tokenBuckets } from '../shared/token-buckets.ts'
 
@@ -35,7 +36,7 @@ const methods = 'GET, HEAD'
 /** One per snapshot. */
 export function controlAccept(data: SnapshotData, parts: ControlParts): Accept {
   const byPath = new Map(parts.routes.map(route => [route.path, route]))
-  const authenticate = authenticator(data.auth)
+  const authenticate = authenticator(data.auth.masterKeySha256, openKeyTable(data.auth.keys))
   const addressOf = clientAddress(data.trustedProxies)
   const { requestsPerSecond, burst } = data.rateLimit
   const buckets = requestsPerSecond > 0 ? tokenBuckets(parts.buckets, requestsPerSecond, burst) : null

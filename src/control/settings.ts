@@ -18,7 +18,11 @@ export interface SettingsSource {
   readonly recordRequests: boolean
 }
 
-export type Settings = Extract<CompileResult, { ok: true }> & { readonly hash: string }
+export type Settings = Extract<CompileResult, { ok: true }> & {
+  /** `contentHash` of the config file, and of the keys file it names. */
+  readonly hash: string
+  readonly keysHash: string
+}
 
 export interface SettingsProblems {
   readonly problems: readonly Problem[]
@@ -34,6 +38,7 @@ export async function readSettings(source: SettingsSource, version: number, prev
   const positions = loaded?.result.ok ? loaded.result.positions : {}
   const compiled = compileConfig({
     config,
+    keys: loaded?.keys,
     env: source.env,
     providers,
     fallbackProvider: source.fallbackProvider,
@@ -46,7 +51,12 @@ export async function readSettings(source: SettingsSource, version: number, prev
   })
   if (!compiled.ok) return refused(file || 'environment', locateProblems(compiled.problems, positions))
   const found = loaded?.result.ok ? loaded.result.warnings : []
-  return { ...compiled, warnings: [...found, ...locateProblems(compiled.warnings, positions)], hash: loaded?.hash ?? '' }
+  return {
+    ...compiled,
+    warnings: [...found, ...locateProblems(compiled.warnings, positions)],
+    hash: loaded?.hash ?? '',
+    keysHash: loaded?.keys?.ok ? loaded.keys.hash : '',
+  }
 }
 
 const refused = (file: string, problems: readonly Problem[]): SettingsProblems => ({ problems, text: formatProblems(file, problems) })

@@ -395,6 +395,8 @@ export class Supervisor {
     const expected = thread.terminated || thread.state === 'draining' || this.#stopping
     if (!expected) this.#options.log.error(`a ${thread.role} died`, { thread: thread.name, code })
     this.#lost(thread)
+    // Once more: one that was given up may have counted until it really ended.
+    this.#options.onThreadGone(thread.row)
     if (!expected) this.#died(thread)
     this.#sweepDead()
     this.#wake()

@@ -1,22 +1,22 @@
 import { hash } from 'node:crypto'
-import type { KeyData, SnapshotData } from './snapshot.ts'
+import type { KeyData } from './snapshot.ts'
 
 const masterKey = 'master-key'
 
 /** The key behind a bearer token, or null: unknown, revoked or expired. */
 export type Authenticate = (token: string, nowMs: number) => KeyData | null
 
-export function authenticator(auth: SnapshotData['auth']): Authenticate {
-  const byDigest = new Map<string, KeyData>(auth.keys.map(key => [key.sha256, key]))
-  if (auth.masterKeySha256 !== '') {
-    // The fingerprint makes a rotation of the key visible wherever the id is shown.
-    const id = `${masterKey}:${auth.masterKeySha256.slice(0, 16)}`
-    byDigest.set(auth.masterKeySha256, { id, sha256: auth.masterKeySha256, name: masterKey, scopes: ['admin'], expiresAtMs: 0 })
-  }
+/** `findKey` looks a key up by the SHA-256 of its token, as 32 characters of a byte each. */
+export function authenticator(masterKeySha256: string, findKey: (digest: string) => KeyData | null): Authenticate {
+  const masterDigest = Buffer.from(masterKeySha256, 'hex').latin1Slice()
+  // The fingerprint makes a rotation of the key visible wherever the id is shown.
+  const master: KeyData = { id: `${masterKey}:${masterKeySha256.slice(0, 16)}`, name: masterKey, scopes: ['admin'], expiresAtMs: 0 }
   // Only a digest is looked up, never the token: how long that takes says nothing about any stored key.
   return (token, nowMs) => {
-    const key = byDigest.get(hash('sha256', token))
-    return key === undefined || (key.expiresAtMs > 0 && key.expiresAtMs <= nowMs) ? null : key
+    const digest = hash('sha256', token, 'binary')
+    if (digest === masterDigest) return master
+    const key = findKey(digest)
+    return key === null || (key.expiresAtMs > 0 && key.expiresAtMs <= nowMs) ? null : key
   }
 }
 

@@ -34,6 +34,8 @@ export interface TargetContext {
   readonly requestId?: string
   /** Wall clock, for answers that don't say when they were created; codecs read no clock. */
   readonly nowMs?: number
+  /** `reject`: a parameter the upstream can't express ends the request. Otherwise it is left out, which is the default. */
+  readonly onUnsupportedParam?: 'warn' | 'drop' | 'reject'
 }
 
 /** One event of a framed stream, undecoded. `event` is '' where the framing has no names. */
@@ -51,6 +53,8 @@ export type Decoded =
 /** Fresh per stream. */
 export interface EventDecoder {
   decode(event: StreamEvent): Decoded
+  /** What is still to be said when the stream has ended as it should: formats whose last usage report is known only then. */
+  end?(): readonly JsonObject[]
 }
 
 /** What an upstream's error body says, in words that may reach the client only for 400 and 422. */
@@ -79,6 +83,8 @@ export interface ChatCodec {
   readonly headers?: Readonly<Record<string, string>>
   /** The upstream's name for the completion ceiling; what the client sent is brought to it. Absent: left as it came. */
   readonly tokenLimit?: 'max_tokens' | 'max_completion_tokens'
+  /** Parameters of the surface that don't go out as they came; all others are forwarded. */
+  readonly params?: Readonly<Record<string, 'translate' | 'unsupported'>>
   /** null in place of a function: the request needs no change beyond `model`, `stream_options` and `tokenLimit`. */
   readonly encode: ((request: ChatRequest, target: TargetContext) => JsonObject | Failure) | null
   decode(body: JsonObject, target: TargetContext): { readonly body: JsonObject; readonly usage: Usage } | Failure
@@ -107,14 +113,19 @@ export interface Provider {
   readonly models?: readonly string[]
   /** Serves any model (ids are named by whoever deploys them); consulted only if no target owns the id. */
   readonly anyModel?: boolean
+  /** Ids that the settings name; they hold where the target itself lists none. */
+  listedModels?(settings: Readonly<Record<string, string>>): readonly string[]
+  /** What is peculiar about it, in a sentence for the docs. */
+  readonly notes?: string
 }
 
 export function defineProvider<const S extends Record<string, Setting>>(
-  definition: Omit<Provider, 'settings' | 'origin' | 'auth' | 'headers'> & {
+  definition: Omit<Provider, 'settings' | 'origin' | 'auth' | 'headers' | 'listedModels'> & {
     readonly settings: S
     origin(settings: SettingValues<S>): string
     auth(settings: SettingValues<S>): Auth
     headers?(settings: SettingValues<S>): Readonly<Record<string, string>>
+    listedModels?(settings: SettingValues<S>): readonly string[]
   },
 ): Provider {
   return definition as unknown as Provider

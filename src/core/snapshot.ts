@@ -23,7 +23,8 @@ export interface SnapshotData {
     readonly allowUnauthenticated: boolean
     /** SHA-256 of the master key as lower-case hex; '' = none. */
     readonly masterKeySha256: string
-    readonly keys: readonly KeyData[]
+    /** Client keys as `shared/key-table.ts` lays them out; null = none. Not copied: all threads see the same memory. */
+    readonly keys: SharedArrayBuffer | null
   }
   readonly cors: { readonly origins: readonly string[] }
   readonly rateLimit: { readonly requestsPerSecond: number; readonly burst: number }
@@ -64,14 +65,18 @@ export interface TargetData {
   readonly proxy: string
 }
 
+/** What is known of a client's key, once it was recognised. */
 export interface KeyData {
   readonly id: string
-  /** Lower-case hex. */
-  readonly sha256: string
   readonly name: string
   readonly scopes: readonly ('admin' | 'read_only')[]
   /** ms since the epoch; 0 = never. */
   readonly expiresAtMs: number
+}
+
+export interface StoredKey extends KeyData {
+  /** Lower-case hex. */
+  readonly sha256: string
 }
 
 export interface UpstreamSettings {

@@ -18,5 +18,5 @@ export async function createEngine(kind: 'auto' | 'uws' | 'node', options: Engin
   return new NodeEngine(options)
 }
 
-const canUseUws = (options: EngineOptions): boolean =>
-  options.tls?.minVersion !== 'TLSv1.3' && uwsAvailable().available
+const canUseUws = ({ tls }: EngineOptions): boolean =>
+  tls?.minVersion !== 'TLSv1.3' && tls?.caFile === undefined && uwsAvailable().available

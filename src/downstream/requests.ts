@@ -40,18 +40,16 @@ function authorityStart(target: string): number {
   return scheme.startsWith('http://') ? 7 : 0
 }
 
+/** Visible ASCII but the delimiters that would make it a second host, credentials or a path in place of a host. */
+const hostCharacters = Uint8Array.from({ length: 128 }, (_, code) =>
+  code > 0x20 && code < 0x7f && !'"#,/<>?@\\^`{|}'.includes(String.fromCharCode(code)) ? 1 : 0,
+)
+
 /** `host [":" port]` with nothing around it (RFC 9110 §7.2). Empty is allowed: a target without authority has none. */
 export function isHost(value: string): boolean {
-  for (let at = 0; at < value.length; at++) {
-    const code = value.charCodeAt(at)
-    if (code <= 0x20 || code >= 0x7f || isDelimiter(code)) return false
-  }
+  for (let at = 0; at < value.length; at++) if (hostCharacters[value.charCodeAt(at)] !== 1) return false
   return true
 }
-
-/** `"` `#` `,` `/` `<` `>` `?` `@` `\` `^` `` ` `` `{` `|` `}`: a second host, credentials or a path in place of a host. */
-const delimiters = new Set(Array.from('"#,/<>?@\\^`{|}', character => character.charCodeAt(0)))
-const isDelimiter = (code: number): boolean => delimiters.has(code)
 
 /** The only expectation there is (RFC 9110 §10.1.1). */
 export const isContinue = (expectation: string): boolean => expectation.toLowerCase() === '100-continue'

@@ -1,6 +1,6 @@
+import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js'
 import { createServer } from 'node:net'
 import { createSecureContext } from 'node:tls'
-import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js'
 import { type FailureKind, failures } from '../core/failures.ts'
 import type { Engine, EngineOptions, TlsOptions } from './engine.ts'
 import { refusalBody, refusalHeaders } from './refusals.ts'
@@ -210,12 +210,13 @@ const cut = (exchange: UwsExchange): void => exchange.cut()
 /** The addon says nothing about files it can't use, so they are tried before. */
 function uwsTls(tls: TlsOptions): Record<string, string> {
   if (tls.minVersion === 'TLSv1.3') throw new Error('this engine cannot demand TLS 1.3 (its minimum is TLS 1.2)')
+  // It would read the file and let every client pass.
+  if (tls.caFile !== undefined) throw new Error('this engine cannot demand certificates of clients')
   createSecureContext(secureContextOptions(tls))
   return {
     cert_file_name: tls.certFile,
     key_file_name: tls.keyFile,
     ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
-    ...(tls.caFile === undefined ? {} : { ca_file_name: tls.caFile }),
   }
 }
 

@@ -203,8 +203,10 @@ class Pair {
   readonly writer: RingWriter
   readonly stages: Int32Array
   readonly #reader: RingReader
-  readonly #exchanges: (Exchange | null)[]
+  /** By slot. Grows as slots come into use: most pairs never see the most that may be open at once. */
+  readonly #exchanges: (Exchange | null)[] = []
   readonly #generations: Uint32Array
+  /** Slots that were in use before. */
   readonly #free: number[] = []
   inFlight = 0
   touched = false
@@ -217,15 +219,13 @@ class Pair {
     this.writer = new RingWriter(buffer, layout.requests)
     this.#reader = new RingReader(buffer, layout.responses)
     this.stages = new Int32Array(buffer, layout.stages * 4, layout.slots)
-    this.#exchanges = new Array<Exchange | null>(layout.slots).fill(null)
     this.#generations = new Uint32Array(layout.slots)
-    for (let slot = layout.slots - 1; slot >= 0; slot--) this.#free.push(slot)
   }
 
   /** An id for the exchange, or -1 when all are taken. */
   open(exchange: Exchange): number {
-    const slot = this.#free.pop()
-    if (slot === undefined) return -1
+    const slot = this.#free.pop() ?? this.#exchanges.length
+    if (slot === this.stages.length) return -1
     this.inFlight++
     this.#exchanges[slot] = exchange
     const generation = (this.#generations[slot]! + 1) & ((1 << (32 - slotBits)) - 1)
@@ -415,10 +415,15 @@ class Exchange implements ExchangeEvents {
   dispatch(): boolean {
     if (this.#state !== reading) return true
     const body = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held)
-    if (!this.#dispatch(body, this.#bodyDone)) return false
+    // Given up before: what does not fit into the first frame, or finds no room, is held anew.
     this.#held = none
     this.#heldBytes = 0
-    return true
+    if (this.#dispatch(body, this.#bodyDone)) {
+      this.#resume()
+      return true
+    }
+    if (this.#state === reading) this.#hold(body)
+    return false
   }
 
   #dispatch(body: Uint8Array, last: boolean): boolean {

@@ -98,7 +98,8 @@ class Pair {
   readonly stages: Int32Array
   readonly #reader: RingReader
   readonly #accept: Accept
-  readonly #exchanges: (RingExchange | null)[]
+  /** By slot. Grows as slots come into use: most pairs never see the most that may be open at once. */
+  readonly #exchanges: (RingExchange | null)[] = []
   /** Pieces of heads too long for one frame, by exchange id. */
   readonly #parts = new Map<number, Buffer[]>()
   /** Exchanges with something that did not fit into the ring, in order. */
@@ -112,7 +113,6 @@ class Pair {
     this.#reader = new RingReader(buffer, layout.requests)
     this.writer = new RingWriter(buffer, layout.responses)
     this.stages = new Int32Array(buffer, layout.stages * 4, layout.slots)
-    this.#exchanges = new Array<RingExchange | null>(layout.slots).fill(null)
   }
 
   serve(): void {
@@ -170,6 +170,8 @@ class Pair {
       text = Buffer.concat(parts).toString('utf8')
     }
     const exchange = new RingExchange(this, id, new RequestMeta(text))
+    // One that was held up may come after later ones.
+    while (this.#exchanges.length < slot) this.#exchanges.push(null)
     this.#exchanges[slot] = exchange
     this.link.inFlight++
     const last = (reader.flags & Flag.last) !== 0

@@ -9,7 +9,7 @@ import type { CompiledTarget } from './compile.ts'
 import type { Exchange } from './exchange.ts'
 import { forwardedHeaders } from './forwarded.ts'
 import type { AnswerHead, Flow, Reply } from './reply.ts'
-import { JsonRelay, JsonTranslation, parseObject } from './reply-json.ts'
+import { JsonRelay, JsonTranslation, parseError, parseObject } from './reply-json.ts'
 import { StreamRelay, StreamTranslation } from './reply-stream.ts'
 
 /**
@@ -290,7 +290,7 @@ class Attempt implements UpstreamHandler, Flow {
   }
 
   #errorFailure(): Failure {
-    const said = this.#codec.failure(this.#errorStatus, parseObject(Buffer.concat(this.#error)))
+    const said = this.#codec.failure(this.#errorStatus, parseError(Buffer.concat(this.#error)))
     return upstreamFailure(this.#errorStatus, said, this.#errorHintMs, this.#exchange.snapshot.redact)
   }
 

@@ -7,6 +7,7 @@ import { createRedactor } from '../core/redact.ts'
 import type { SnapshotData, TargetData } from '../core/snapshot.ts'
 import type { Strategy } from '../core/strategy.ts'
 import type { Surface } from '../core/surface.ts'
+import { openKeyTable } from '../shared/key-table.ts'
 import { applyAuth } from '../upstream/auth/index.ts'
 import type { Origin, PreparedHead, Upstream } from '../upstream/upstream.ts'
 
@@ -81,7 +82,7 @@ export function compileSnapshot(data: SnapshotData, { providers, strategies, sur
       }
       return found
     },
-    authenticate: authenticator(data.auth),
+    authenticate: authenticator(data.auth.masterKeySha256, openKeyTable(data.auth.keys)),
   }
 }
 

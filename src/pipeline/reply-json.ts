@@ -119,9 +119,20 @@ function checkStart(body: Uint8Array): Failure | null {
 }
 
 export function parseObject(body: Uint8Array): JsonObject | null {
+  const value = parse(body)
+  return isObject(value) ? value : null
+}
+
+/** Some APIs wrap what goes wrong with a stream in a list of one. */
+export function parseError(body: Uint8Array): JsonObject | null {
+  const value = parse(body)
+  const error: unknown = Array.isArray(value) ? value[0] : value
+  return isObject(error) ? error : null
+}
+
+function parse(body: Uint8Array): unknown {
   try {
-    const value: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
-    return isObject(value) ? value : null
+    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
   } catch (error) {
     if (error instanceof SyntaxError) return null
     throw error

@@ -124,6 +124,7 @@ export class StreamTranslation implements Reply {
     if (this.#failure !== null) return this.#failure
     if (!this.#done && !this.#finished) return new Failure('stream_error', { cause: 'the stream ended without a finish reason' })
     this.#hasContent = true
+    for (const chunk of this.#decoder.end?.() ?? []) this.#chunk(chunk)
     this.#out += doneEvent
     this.#flush()
     this.#exchange.end()

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { cli, directory, serving } from './run-cli.ts'
+import { cli, directory, serving, start } from './run-cli.ts'
 
 test('what init suggests works when pasted: serve, then ask', async t => {
   const cwd = directory(t)
@@ -77,4 +77,22 @@ test('a port that is taken stops the start', async t => {
   const { code, stderr } = await cli(['-c', 'c.yaml', '-p', String(address.port)], { cwd })
   assert.match(stderr, new RegExp(`port ${address.port} is in use`))
   assert.equal(code, 1)
+})
+
+test('it serves, too, with the log lines that a terminal gets', async t => {
+  const child = start(['--port', '0'], { env: { LOG_FORMAT: 'text' } })
+  t.after(() => child.kill('SIGKILL'))
+  let output = ''
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', text => {
+    stderr += text
+  })
+  await new Promise<void>((ready, failed) => {
+    child.stdout.setEncoding('utf8').on('data', text => {
+      output += text
+      if (/INFO: ready/.test(output)) ready()
+    })
+    child.once('close', code => failed(new Error(`ended with ${code}: ${stderr}`)))
+  })
+  assert.match(stderr, /Ferrite \S+ is listening on/)
 })

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { loadInThread } from '../../src/config/load-in-thread.ts'
 import { contentHash } from '../../src/config/watch.ts'
+import { openKeyTable } from '../../src/shared/key-table.ts'
 import { lines, providers } from './support.ts'
 
 const worker = new URL('../../workers/config-loader.js', import.meta.url)
@@ -23,6 +25,37 @@ test('a file is read and checked in the thread, with the hash of what was checke
   assert.deepEqual(result.config, { targets: [{ virtual_key: 'openai' }] })
   assert.deepEqual(result.positions['targets[0]'], [1, 11])
   assert.equal(hash, contentHash(text))
+})
+
+test('the keys file of a config comes as a table, found beside the config', async t => {
+  const path = file(t, 'auth: {keys_file: keys.jsonl}\ntargets: [{virtual_key: openai}]\n')
+  const keysFile = join(dirname(path), 'keys.jsonl')
+  const text = `${JSON.stringify({ id: 'ci', sha256: createHash('sha256').update('the key').digest('hex'), scopes: ['admin'] })}\n`
+  writeFileSync(keysFile, text)
+  const { result, keys } = await loadInThread({ worker, file: path, providers })
+  assert.ok(result.ok)
+  assert.ok(keys?.ok)
+  assert.equal(keys.hash, contentHash(text))
+  const find = openKeyTable(keys.table)
+  const digest = (token: string) => createHash('sha256').update(token).digest('binary')
+  assert.deepEqual(find(digest('the key')), { id: 'ci', name: '', scopes: ['admin'], expiresAtMs: 0 })
+  assert.equal(find(digest('another key')), null)
+
+  writeFileSync(keysFile, `${text}{"id": "x"}\n`)
+  const { keys: refused } = await loadInThread({ worker, file: path, providers })
+  assert.ok(refused?.ok === false)
+  assert.deepEqual(lines(refused.problems), [': auth.keys_file: keys.jsonl:2:1 sha256: is required'])
+  rmSync(keysFile)
+  const { keys: missing } = await loadInThread({ worker, file: path, providers })
+  assert.ok(missing?.ok === false)
+  assert.match(missing.problems[0].message, /ENOENT/)
+})
+
+test('a config without a keys file, or with mistakes, has no table', async t => {
+  for (const text of ['targets: [{virtual_key: openai}]', 'auth: {keys_file: keys.jsonl}\ntargets: [{virtual_key: opnai}]']) {
+    const { keys } = await loadInThread({ worker, file: file(t, text), providers })
+    assert.equal(keys, null)
+  }
 })
 
 test('a content that is handed over needs no file', async () => {

@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Allocation, firstAllocation } from '../../src/config/allocation.ts'
 import { type CompileInput, type CompileResult, compileConfig } from '../../src/config/compile.ts'
 import { type Environment, readEnvironment } from '../../src/config/env.ts'
+import { readKeyTable } from '../../src/config/keys-file.ts'
 import { type LoadResult, loadConfig } from '../../src/config/load.ts'
 import { formatProblems, type Problem } from '../../src/config/problems.ts'
 import { type ChatCodec, defineProvider, type Provider } from '../../src/core/provider.ts'
@@ -88,8 +89,11 @@ export interface CompileOptions extends Partial<Omit<CompileInput, 'config' | 'e
 
 /** Compiles a YAML text (null: no config file) with these variables. */
 export function compile(text: string | null, { variables = {}, ...rest }: CompileOptions = {}): CompileResult {
+  const config = text === null ? null : accepted(text).config
+  const keysFile = config?.auth?.keys_file
   return compileConfig({
-    config: text === null ? null : accepted(text).config,
+    config,
+    keys: keysFile === undefined ? null : readKeyTable(keysFile, () => (rest.readFile ?? readText)(keysFile)),
     env: environment(variables),
     providers,
     fallbackProvider: demo,
@@ -101,6 +105,8 @@ export function compile(text: string | null, { variables = {}, ...rest }: Compil
     ...rest,
   })
 }
+
+const readText = (file: string): string => readFileSync(file, 'utf8')
 
 export function compiled(text: string | null, options: CompileOptions = {}): CompileResult & { ok: true } {
   const result = compile(text, options)

@@ -25,7 +25,7 @@ const engine: Engine = await createEngine(kind, {
       reply.write(shared('first'))
     } else if (request.target === '/full') {
       reply.head(200, block, -1, false)
-      while (reply.write(shared(new Uint8Array(262_144)))) continue
+      while (reply.write(shared(new Uint8Array(262_144))));
     } else if (request.target === '/now') reply.whole(200, block, shared('ok'), false)
     return {
       onBody: (_chunk, last) => {

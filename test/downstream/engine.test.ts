@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { connect, createServer } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { createEngine } from '../../src/downstream/create-engine.ts'
+import { readFileLimit } from '../../src/downstream/peer-limits.ts'
 import { eventually, RawClient } from '../support/raw-client.ts'
 import { block, certificate, clientTls, echo, type Heard, kinds, shared, startEngine } from './harness.ts'
 
@@ -24,11 +25,16 @@ async function freePort(): Promise<number> {
 
 for (const kind of kinds) {
   const claim = (name: string, body: (t: TestContext) => Promise<void>): void => void test(`${kind}: ${name}`, body)
+  // Those that wait for the timers of uWebSockets.js, which can't be changed, run side by side at the end.
+  const slow: [string, (t: TestContext) => Promise<void>][] = []
+  const slowClaim = (name: string, body: (t: TestContext) => Promise<void>): void => void slow.push([name, body])
 
   claim('a request is heard as it was sent, and its answer comes with the header block as given', async t => {
     const { port, heard } = await startEngine(t, kind)
     const client = await RawClient.connect(t, port)
-    await client.send(post('hello', 'X-Twice: a', 'x-twice: b', 'Authorization:   Bearer k  ').replace('/v1', '/v1/x?y=%20z'))
+    await client.send(
+      post('hello', 'X-Twice: a', 'x-twice: b', 'Authorization:   Bearer k  ').replace('/v1', '/v1/x?y=%20z'),
+    )
     const response = await client.response()
     assert.equal(response.status, 200)
     assert.match(response.head, /\r\nx-request-id: 00000000000000000000000000000001\r\ncontent-type: text\/plain\r\n/)
@@ -304,7 +310,12 @@ for (const kind of kinds) {
 
   claim('chunk data without its line end, a bad size or a bare LF never reach the end of a body', async t => {
     const { port, heard } = await startEngine(t, kind, () => undefined)
-    for (const body of ['5\r\nhelloX0\r\n\r\n', 'zz\r\nhello\r\n0\r\n\r\n', '-5\r\nhello\r\n0\r\n\r\n', '\r\nhello\r\n']) {
+    for (const body of [
+      '5\r\nhelloX0\r\n\r\n',
+      'zz\r\nhello\r\n0\r\n\r\n',
+      '-5\r\nhello\r\n0\r\n\r\n',
+      '\r\nhello\r\n',
+    ]) {
       const client = await RawClient.connect(t, port)
       await client.send(chunked(body))
       await client.until(
@@ -440,16 +451,19 @@ for (const kind of kinds) {
       assert.deepEqual(seen, [16_000, 16_000])
     })
 
-    claim(`a head above the limit in ${pieces === 1 ? 'one packet' : '50 packets'} gets 431 and the connection ends`, async t => {
-      const { port, heard } = await startEngine(t, kind)
-      const client = await RawClient.connect(t, port)
-      await client.sendCut(get('/', `X-Long: ${'v'.repeat(56 * 1024)}`), pieces)
-      const response = await client.response()
-      assert.equal(response.status, 431)
-      assert.equal(JSON.parse(response.body.toString()).error.code, 'head_too_large')
-      await client.closed()
-      assert.equal(heard.length, 0)
-    })
+    claim(
+      `a head above the limit in ${pieces === 1 ? 'one packet' : '50 packets'} gets 431 and the connection ends`,
+      async t => {
+        const { port, heard } = await startEngine(t, kind)
+        const client = await RawClient.connect(t, port)
+        await client.sendCut(get('/', `X-Long: ${'v'.repeat(56 * 1024)}`), pieces)
+        const response = await client.response()
+        assert.equal(response.status, 431)
+        assert.equal(JSON.parse(response.body.toString()).error.code, 'head_too_large')
+        await client.closed()
+        assert.equal(heard.length, 0)
+      },
+    )
   }
 
   claim('10,000 headers reach nobody', async t => {
@@ -469,11 +483,14 @@ for (const kind of kinds) {
     'a hexadecimal length': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello',
     'a length beyond 2^53': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nhello',
     'an empty length': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \r\n\r\nhello',
-    'a length with a coding': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-    'a coding with a length': 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n',
+    'a length with a coding':
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'a coding with a length':
+      'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n',
     'an unknown coding': 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n',
     'two codings': 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
-    'a coding twice': 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'a coding twice':
+      'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     'chunked not last': 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n',
     'a coding of identity': 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n',
     'two Hosts': 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
@@ -483,7 +500,7 @@ for (const kind of kinds) {
     'no Host': 'GET / HTTP/1.1\r\nAccept: */*\r\n\r\n',
     'an unknown verb': 'BREW / HTTP/1.1\r\nHost: a\r\n\r\n',
     'a lower-case verb': 'get / HTTP/1.1\r\nHost: a\r\n\r\n',
-    'CONNECT': 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n',
+    CONNECT: 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n',
     'an unprintable verb': 'G\x01T / HTTP/1.1\r\nHost: a\r\n\r\n',
     'bytes above ASCII in the target': 'GET /caf\xe9 HTTP/1.1\r\nHost: a\r\n\r\n',
     'a control byte in the target': 'GET /a\x01b HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -500,11 +517,11 @@ for (const kind of kinds) {
     'HTTP/2': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
     'HTTP/1.2': 'GET / HTTP/1.2\r\nHost: a\r\n\r\n',
     'a TLS hello': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
-    'noise': '\x00\xff\x00\xff\r\n\r\n',
+    noise: '\x00\xff\x00\xff\r\n\r\n',
   }
 
   // All at once: the addon leaves some of them unanswered until its timer of 10 s.
-  claim('a head that could be read in two ways, or is none, reaches nobody and ends the connection', async t => {
+  slowClaim('a head that could be read in two ways, or is none, reaches nobody and ends the connection', async t => {
     const { port, heard } = await startEngine(t, kind, undefined, { headTimeoutMs: 1000 })
     await Promise.all(
       Object.entries(refusedHeads).map(async ([what, head]) => {
@@ -570,7 +587,7 @@ for (const kind of kinds) {
 
   // Clients that leave, or don't take what they asked for.
 
-  claim('a client that leaves is noticed at every stage', async t => {
+  slowClaim('a client that leaves is noticed at every stage', async t => {
     const stages: Record<string, { send: string; act: (heard: Heard) => void }> = {
       'in the middle of its body': { send: post('hello').slice(0, -2), act: () => undefined },
       'in the middle of a chunked body': { send: chunked('5\r\nhel'), act: () => undefined },
@@ -685,7 +702,8 @@ for (const kind of kinds) {
       const response = await client.response()
       assert.ok(response.isWhole)
       assert.equal(response.body.length, body.length)
-      if (target === '/close') await client.closed()
+      client.socket.end()
+      await client.closed()
     }
   })
 
@@ -703,44 +721,51 @@ for (const kind of kinds) {
     assert.ok(heard.length * 3000 < 20 * 1024 * 1024, `${heard.length} answers are held or sent`)
   })
 
-  claim('silence of any length between the steps of an exchange is the caller’s business, not the engine’s', async t => {
-    const { port, heard, engine } = await startEngine(t, kind, one => {
-      if (one.method === 'POST') one.onPiece = (_bytes, last) => last && setTimeout(() => echo(one), 13_000)
-    })
-    const wait = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
-    await Promise.all([
-      (async () => {
-        const client = await RawClient.connect(t, port)
-        await client.send(post('hello').slice(0, -3))
-        await wait(13_000)
-        await client.send('llo')
-        await wait(10_000)
-        assert.equal((await client.response()).body.toString(), 'POST /v1 hello', 'a slow body, then a slow answer')
-      })(),
-      (async () => {
-        const client = await RawClient.connect(t, port)
-        client.socket.pause()
-        await client.send(get('/stream'))
-        await eventually(() => heard.some(one => one.target === '/stream'), 'the request')
-        const one = heard.find(one => one.target === '/stream')!
-        one.reply.head(200, block, -1, false)
-        const piece = Buffer.alloc(1024 * 1024)
-        let pieces = 1
-        while (one.reply.write(piece)) pieces++
-        const drains = one.drains
-        client.socket.resume()
-        await eventually(() => one.drains > drains, 'the window to open')
-        await client.until(() => client.receivedBytes > pieces * piece.length, 'all that was written')
-        await wait(14_000)
-        one.reply.write(shared('end'))
-        one.reply.end()
-        const response = await client.response()
-        assert.ok(response.isWhole, 'a stream that was full once and then silent')
-        assert.equal(response.body.length, pieces * piece.length + 3)
-      })(),
-    ])
-    assert.equal(engine.connections.active, 0)
-  })
+  // uWebSockets.js' own timer ends connections after 8 to 12 s.
+  const silenceMs = kind === 'uws' ? 13_000 : 1000
+  const timeouts = { headTimeoutMs: 200, keepAliveTimeoutMs: 200 }
+  slowClaim(
+    'silence of any length between the steps of an exchange is the caller’s business, not the engine’s',
+    async t => {
+      const answerLate = (one: Heard): void => {
+        if (one.method === 'POST') one.onPiece = (_bytes, last) => last && setTimeout(() => echo(one), silenceMs)
+      }
+      const { port, heard, engine } = await startEngine(t, kind, answerLate, timeouts)
+      const wait = (ms = silenceMs): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
+      await Promise.all([
+        (async () => {
+          const client = await RawClient.connect(t, port)
+          await client.send(post('hello').slice(0, -3))
+          await wait()
+          await client.send('llo')
+          await wait()
+          assert.equal((await client.response()).body.toString(), 'POST /v1 hello', 'a slow body, then a slow answer')
+        })(),
+        (async () => {
+          const client = await RawClient.connect(t, port)
+          client.socket.pause()
+          await client.send(get('/stream'))
+          await eventually(() => heard.some(one => one.target === '/stream'), 'the request')
+          const one = heard.find(one => one.target === '/stream')!
+          one.reply.head(200, block, -1, false)
+          const piece = Buffer.alloc(1024 * 1024)
+          let pieces = 1
+          while (one.reply.write(piece)) pieces++
+          const drains = one.drains
+          client.socket.resume()
+          await eventually(() => one.drains > drains, 'the window to open')
+          await client.until(() => client.receivedBytes > pieces * piece.length, 'all that was written')
+          await wait()
+          one.reply.write(shared('end'))
+          one.reply.end()
+          const response = await client.response()
+          assert.ok(response.isWhole, 'a stream that was full once and then silent')
+          assert.equal(response.body.length, pieces * piece.length + 3)
+        })(),
+      ])
+      assert.equal(engine.connections.active, 0)
+    },
+  )
 
   // The connection.
 
@@ -778,24 +803,27 @@ for (const kind of kinds) {
     assert.equal(heard.length, 50)
   })
 
-  claim('after drain new connections are refused, and what is under way is answered with Connection: close', async t => {
-    const { port, engine, heard } = await startEngine(t, kind, () => undefined)
-    const client = await RawClient.connect(t, port)
-    await client.send(get())
-    await eventually(() => heard.length === 1, 'the request')
-    engine.drain()
-    const late = connect({ host: '127.0.0.1', port })
-    const outcome = await new Promise(resolve => {
-      late.once('connect', () => resolve('connected'))
-      late.once('error', (error: NodeJS.ErrnoException) => resolve(error.code))
-    })
-    late.destroy()
-    assert.equal(outcome, 'ECONNREFUSED')
-    echo(heard[0])
-    const response = await client.response()
-    assert.equal(response.headers['connection'], 'close')
-    await client.closed()
-  })
+  claim(
+    'after drain new connections are refused, and what is under way is answered with Connection: close',
+    async t => {
+      const { port, engine, heard } = await startEngine(t, kind, () => undefined)
+      const client = await RawClient.connect(t, port)
+      await client.send(get())
+      await eventually(() => heard.length === 1, 'the request')
+      engine.drain()
+      const late = connect({ host: '127.0.0.1', port })
+      const outcome = await new Promise(resolve => {
+        late.once('connect', () => resolve('connected'))
+        late.once('error', (error: NodeJS.ErrnoException) => resolve(error.code))
+      })
+      late.destroy()
+      assert.equal(outcome, 'ECONNREFUSED')
+      echo(heard[0])
+      const response = await client.response()
+      assert.equal(response.headers['connection'], 'close')
+      await client.closed()
+    },
+  )
 
   claim('close cuts every connection, tells every exchange and frees the port', async t => {
     const { port, engine, heard } = await startEngine(t, kind, () => undefined, { port: await freePort() })
@@ -838,15 +866,20 @@ for (const kind of kinds) {
     assert.equal((await next.response()).status, 200)
   })
 
-  claim('1,000 idle connections are held while requests are answered', async t => {
-    const { port, engine } = await startEngine(t, kind)
-    for (let batch = 0; batch < 10; batch++) {
-      await Promise.all(Array.from({ length: 100 }, () => RawClient.connect(t, port)))
+  // Two descriptors each, as both ends are in this process.
+  const idle = Math.min(5000, Math.floor((readFileLimit() - 1000) / 2))
+  slowClaim(`${idle} idle connections are held while requests are answered`, async t => {
+    const startedMs = performance.now()
+    const { port, engine } = await startEngine(t, kind, undefined, { headTimeoutMs: 60_000 })
+    for (let left = idle; left > 0; left -= 250) {
+      await Promise.all(Array.from({ length: Math.min(250, left) }, () => RawClient.connect(t, port)))
     }
     const client = await RawClient.connect(t, port)
     await client.send(get())
     assert.equal((await client.response()).status, 200)
-    assert.equal(engine.connections.open, 1001)
+    assert.equal(engine.connections.accepted, idle + 1)
+    // On a machine too slow for this, uWebSockets.js has begun to close the first of them.
+    if (kind === 'node' || performance.now() - startedMs < 8000) assert.equal(engine.connections.open, idle + 1)
   })
 
   claim('over TLS requests, streams and uploads work as without', async t => {
@@ -860,7 +893,7 @@ for (const kind of kinds) {
     client.socket.destroy()
   })
 
-  claim('plain bytes on a TLS port and an abandoned handshake harm nobody', async t => {
+  slowClaim('plain bytes on a TLS port and an abandoned handshake harm nobody', async t => {
     const { port, heard } = await startEngine(t, kind, undefined, { tls: certificate, headTimeoutMs: 500 })
     const plain = await RawClient.connect(t, port)
     await plain.send(get())
@@ -877,5 +910,9 @@ for (const kind of kinds) {
     const rest = { headTimeoutMs: 1, keepAliveTimeoutMs: 1, onRequest: () => assert.fail('no request was sent') }
     const tls = { certFile: '/nonexistent.pem', keyFile: '/nonexistent.key' }
     await assert.rejects(createEngine(kind, { ...options, ...rest, tls }), /nonexistent/)
+  })
+
+  describe(`${kind}: with timers`, { concurrency: true }, () => {
+    for (const [name, body] of slow) test(`${kind}: ${name}`, body)
   })
 }

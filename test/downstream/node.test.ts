@@ -150,7 +150,11 @@ test('a refusal in place of 100 Continue ends the connection, since the body may
 })
 
 test('an early answer keeps the connection when the rest of the body is short', async t => {
-  const { port } = await startEngine(t, 'node', one => one.method === 'POST' && one.reply.whole(401, block, shared('no'), false))
+  const { port } = await startEngine(
+    t,
+    'node',
+    one => one.method === 'POST' && one.reply.whole(401, block, shared('no'), false),
+  )
   const client = await RawClient.connect(t, port)
   await client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe')
   assert.equal((await client.response()).status, 401)
@@ -181,12 +185,9 @@ test('a head that trickles in is not given more time with each byte', async t =>
 })
 
 test('an idle connection is closed after the keep-alive timeout, one with an exchange is not', async t => {
-  const { port, heard } = await startEngine(
-    t,
-    'node',
-    one => one.target === '/now' && echo(one),
-    { keepAliveTimeoutMs: 100 },
-  )
+  const { port, heard } = await startEngine(t, 'node', one => one.target === '/now' && echo(one), {
+    keepAliveTimeoutMs: 100,
+  })
   const busy = await RawClient.connect(t, port)
   await busy.send(get('/later'))
   const idle = await RawClient.connect(t, port)
@@ -216,10 +217,14 @@ test('head and first chunk leave in one packet, and a head alone does not wait f
 })
 
 test('a shared port is refused where Node cannot share it', () => {
-  assert.deepEqual(
-    ['20.20.2', '22.11.0', '22.12.0', '23.0.0', '23.1.0', '24.0.0'].map(canSharePorts),
-    [false, false, true, false, true, true],
-  )
+  assert.deepEqual(['20.20.2', '22.11.0', '22.12.0', '23.0.0', '23.1.0', '24.0.0'].map(canSharePorts), [
+    false,
+    false,
+    true,
+    false,
+    true,
+    true,
+  ])
   if (canSharePorts(process.versions.node)) return
   const options = { host: '127.0.0.1', port: 0, sharedPort: true, maxHeadBytes: 1, maxConnections: 1, tls: null }
   const rest = { headTimeoutMs: 1, keepAliveTimeoutMs: 1, onRequest: () => assert.fail('no request was sent') }

@@ -28,11 +28,13 @@ test('targets are brought to origin form, or refused', () => {
 
 test('a Host is one host', () => {
   for (const host of ['', 'a', 'a.b:80', '[::1]:8080', 'xn--a', '127.0.0.1']) assert.ok(isHost(host), host)
-  for (const host of ['a b', 'a,b', 'a/b', 'a@b', 'a?b', 'a#b', 'a\tb', 'a\\b', '\u00e9']) assert.ok(!isHost(host), host)
+  for (const host of ['a b', 'a,b', 'a/b', 'a@b', 'a?b', 'a#b', 'a\tb', 'a\\b', '\u00e9'])
+    assert.ok(!isHost(host), host)
 })
 
 test('methods are case-sensitive and CONNECT is not served', () => {
-  for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH']) assert.ok(isKnownMethod(method))
+  for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH'])
+    assert.ok(isKnownMethod(method))
   for (const method of ['get', 'CONNECT', 'PRI', 'BREW', '']) assert.ok(!isKnownMethod(method))
   assert.ok(isContinue('100-Continue'))
   assert.ok(!isContinue('100-continue, other'))
@@ -64,11 +66,15 @@ test('the connection cap leaves room for upstreams and never reaches zero', () =
   assert.equal(connectionCap(20_000, 2000), 20_000 - 2000 - 128 - 512)
   assert.equal(connectionCap(1024, 256), 1024 - 256 - 128 - 128)
   assert.equal(connectionCap(256, 256), 16)
-  for (const limit of [16, 1024, 4096, 65_536, 1_048_576]) assert.ok(connectionCap(limit, 64) + 64 < Math.max(limit, 96))
+  for (const limit of [16, 1024, 4096, 65_536, 1_048_576])
+    assert.ok(connectionCap(limit, 64) + 64 < Math.max(limit, 96))
 })
 
 test('the limit of open files is read from the process table, or assumed', () => {
-  assert.equal(parseFileLimit('Limit  Soft Limit\nMax open files            20000                524288               files \n'), 20_000)
+  assert.equal(
+    parseFileLimit('Limit  Soft Limit\nMax open files            20000                524288               files \n'),
+    20_000,
+  )
   assert.equal(parseFileLimit('Max open files            unlimited            unlimited            files\n'), 1_048_576)
   assert.equal(parseFileLimit('nonsense'), defaultFileLimit)
   assert.ok(readFileLimit() > 0)

@@ -9,7 +9,11 @@ import { type TestContext, test } from 'node:test'
 function check(t: TestContext, files: Readonly<Record<string, string>>): string {
   const root = mkdtempSync(join(tmpdir(), 'ferrite-imports-'))
   t.after(() => rmSync(root, { recursive: true, force: true }))
-  const tree = { 'providers/acme.ts': "export const acme = defineProvider({\n  id: 'acme',\n})\n", 'workers/worker.ts': '', ...files }
+  const tree = {
+    'providers/acme.ts': "export const acme = defineProvider({\n  id: 'acme',\n})\n",
+    'workers/worker.ts': '',
+    ...files,
+  }
   for (const [path, text] of Object.entries({ 'src/main.ts': '', ...tree })) {
     mkdirSync(join(root, dirname(path)), { recursive: true })
     writeFileSync(join(root, path), text)
@@ -22,28 +26,93 @@ function check(t: TestContext, files: Readonly<Record<string, string>>): string 
 const broken: readonly [claim: string, file: string, text: string, says: RegExp][] = [
   ['core imports another folder', 'src/core/a.ts', "import { b } from '../shared/b.ts'", /core must not import shared/],
   ['core imports a package', 'src/core/a.ts', "import * as z from 'zod'", /core depends on nothing/],
-  ['a type is imported against the arrows', 'src/wire/a.ts', "import type { B } from '../upstream/b.ts'", /wire must not import upstream/],
-  ['an import is spread over lines', 'src/shared/a.ts', "import {\n  b,\n} from '../config/b.ts'", /a\.ts:1: shared must not import config/],
-  ['an import is dynamic', 'src/pipeline/a.ts', "await import('../telemetry/b.ts')", /pipeline must not import telemetry/],
-  ['something is re-exported', 'src/surfaces/a.ts', "export * from '../pipeline/b.ts'", /surfaces must not import pipeline/],
-  ['the command line imports a thread', 'src/cli/a.ts', "import '../../workers/worker.ts'", /cli must not import workers/],
-  ['a provider imports more than core', 'providers/b.ts', "import { c } from '../src/wire/c.ts'", /providers must not import wire/],
+  [
+    'a type is imported against the arrows',
+    'src/wire/a.ts',
+    "import type { B } from '../upstream/b.ts'",
+    /wire must not import upstream/,
+  ],
+  [
+    'an import is spread over lines',
+    'src/shared/a.ts',
+    "import {\n  b,\n} from '../config/b.ts'",
+    /a\.ts:1: shared must not import config/,
+  ],
+  [
+    'an import is dynamic',
+    'src/pipeline/a.ts',
+    "await import('../telemetry/b.ts')",
+    /pipeline must not import telemetry/,
+  ],
+  [
+    'something is re-exported',
+    'src/surfaces/a.ts',
+    "export * from '../pipeline/b.ts'",
+    /surfaces must not import pipeline/,
+  ],
+  [
+    'the command line imports a thread',
+    'src/cli/a.ts',
+    "import '../../workers/worker.ts'",
+    /cli must not import workers/,
+  ],
+  [
+    'a provider imports more than core',
+    'providers/b.ts',
+    "import { c } from '../src/wire/c.ts'",
+    /providers must not import wire/,
+  ],
   ['a provider imports a package', 'providers/b.ts', "import { c } from 'undici'", /providers depend on core alone/],
   ['a folder is not known', 'src/misc/a.ts', "import { b } from '../core/b.ts'", /misc\/, which no rule knows/],
   ['a file is imported without its ending', 'src/core/a.ts', "import { b } from './b'", /say the file, with \.ts/],
   ['an HTTP client is used elsewhere', 'src/telemetry/a.ts', "import { Pool } from 'undici'", /only upstream\/ opens/],
   ['fetch is called elsewhere', 'src/control/a.ts', 'await fetch(url)', /fetch\( here: only upstream/],
   ['a socket is opened elsewhere', 'src/control/a.ts', "import { connect } from 'node:net'", /only upstream\/ opens/],
-  ['a server is made elsewhere', 'src/control/a.ts', "import { createServer } from 'node:net'", /only downstream\/ listens/],
-  ['node:http is used elsewhere', 'src/control/a.ts', "import http from 'node:http'", /only upstream\/ and downstream\//],
-  ['uWebSockets.js is loaded elsewhere', 'src/link/a.ts', "createRequire(import.meta.url)('uWebSockets.js')", /only downstream\/ listens/],
-  ['the environment is read elsewhere', 'src/pipeline/a.ts', 'const key = process.env.KEY', /only config\/ and cli\/ read/],
+  [
+    'a server is made elsewhere',
+    'src/control/a.ts',
+    "import { createServer } from 'node:net'",
+    /only downstream\/ listens/,
+  ],
+  [
+    'node:http is used elsewhere',
+    'src/control/a.ts',
+    "import http from 'node:http'",
+    /only upstream\/ and downstream\//,
+  ],
+  [
+    'uWebSockets.js is loaded elsewhere',
+    'src/link/a.ts',
+    "createRequire(import.meta.url)('uWebSockets.js')",
+    /only downstream\/ listens/,
+  ],
+  [
+    'the environment is read elsewhere',
+    'src/pipeline/a.ts',
+    'const key = process.env.KEY',
+    /only config\/ and cli\/ read/,
+  ],
   ['a worker reads the environment', 'workers/a.ts', 'const key = process.env.KEY', /only config\/ and cli\/ read/],
   ['Atomics are used elsewhere', 'src/link/a.ts', 'Atomics.add(words, 0, 1)', /only shared\/ uses Atomics/],
-  ['a process is started', 'src/control/a.ts', "import { spawn } from 'node:child_process'", /only mcp\/ starts processes/],
+  [
+    'a process is started',
+    'src/control/a.ts',
+    "import { spawn } from 'node:child_process'",
+    /only mcp\/ starts processes/,
+  ],
   ['a provider is named', 'src/pipeline/a.ts', "if (provider === 'acme') wait()", /a\.ts:1: names the provider 'acme'/],
-  ['a handler does something before onAborted', 'src/downstream/uws.ts', "app.any('/*', (res, req) => {\n  log(req)\n  res.onAborted(stop)\n})", /must begin with res\.onAborted/],
-  ['a handler is a method that does', 'src/downstream/uws.ts', "class E {\n  f() {\n    this.app.get('/x', (res, req) => this.#on(res, req))\n  }\n  #on(res: R): void {\n    log()\n  }\n}", /must begin with res\.onAborted/],
+  [
+    'a handler does something before onAborted',
+    'src/downstream/uws.ts',
+    "app.any('/*', (res, req) => {\n  log(req)\n  res.onAborted(stop)\n})",
+    /must begin with res\.onAborted/,
+  ],
+  [
+    'a handler is a method that does',
+    'src/downstream/uws.ts',
+    "class E {\n  f() {\n    this.app.get('/x', (res, req) => this.#on(res, req))\n  }\n  #on(res: R): void {\n    log()\n  }\n}",
+    /must begin with res\.onAborted/,
+  ],
   [
     'an exchange does something before onAborted',
     'src/downstream/uws.ts',
@@ -59,11 +128,31 @@ for (const [claim, file, text, says] of broken) {
 }
 
 const fine: readonly [claim: string, file: string, text: string][] = [
-  ['comments and texts may say anything', 'src/core/a.ts', "// process.env, Atomics.add, import { x } from '../shared/x.ts'\n/* fetch(url) */\nconst s = 'Atomics.wait( process.env'"],
-  ['a folder imports below it', 'src/pipeline/a.ts', "import { b } from '../upstream/b.ts'\nimport type { C } from '../core/c.ts'"],
-  ['a composition root imports everything', 'src/main.ts', "import { acme } from '../providers/acme.ts'\nawait import('./cli/run.ts')"],
-  ['a handler begins with onAborted', 'src/downstream/uws.ts', "app.any('/*', (res, req) => {\n  res.onAborted(stop)\n  go(req)\n})"],
-  ['a regular expression with quotes hides nothing after it', 'src/core/a.ts', "const quote = /['\"`]/\nconst words = 1"],
+  [
+    'comments and texts may say anything',
+    'src/core/a.ts',
+    "// process.env, Atomics.add, import { x } from '../shared/x.ts'\n/* fetch(url) */\nconst s = 'Atomics.wait( process.env'",
+  ],
+  [
+    'a folder imports below it',
+    'src/pipeline/a.ts',
+    "import { b } from '../upstream/b.ts'\nimport type { C } from '../core/c.ts'",
+  ],
+  [
+    'a composition root imports everything',
+    'src/main.ts',
+    "import { acme } from '../providers/acme.ts'\nawait import('./cli/run.ts')",
+  ],
+  [
+    'a handler begins with onAborted',
+    'src/downstream/uws.ts',
+    "app.any('/*', (res, req) => {\n  res.onAborted(stop)\n  go(req)\n})",
+  ],
+  [
+    'a regular expression with quotes hides nothing after it',
+    'src/core/a.ts',
+    'const quote = /[\'"`]/\nconst words = 1',
+  ],
 ]
 
 for (const [claim, file, text] of fine) {

@@ -170,7 +170,8 @@ function unchunk(bytes: Buffer, isOver: boolean): Framed | null {
   for (;;) {
     const lineEnd = bytes.indexOf('\r\n', at)
     const size = lineEnd < 0 ? Number.NaN : Number.parseInt(bytes.toString('latin1', at, lineEnd), 16)
-    if (lineEnd >= 0 && Number.isNaN(size)) throw new Error(`not a chunk size: ${bytes.toString('latin1', at, lineEnd)}`)
+    if (lineEnd >= 0 && Number.isNaN(size))
+      throw new Error(`not a chunk size: ${bytes.toString('latin1', at, lineEnd)}`)
     if (size === 0) {
       // Past the trailers, if any.
       const end = bytes.indexOf('\r\n\r\n', lineEnd)

@@ -67,7 +67,7 @@ export function parseOha(output: string): { seconds: number; requests: number; e
   let timeout = 0
   for (const [text, count] of Object.entries(report.errorDistribution)) {
     if (/deadline/i.test(text)) continue
-    if (/time.?out/i.test(text)) timeout += count
+    if (/timed?.?out/i.test(text)) timeout += count
     else if (/connect/i.test(text)) connect += count
     else broken += count
   }

@@ -32,6 +32,8 @@ export function adoptSocket(accepted: Socket, buffer: Buffer, onBytes: (length: 
     },
   }
   const socket = new Socket(options as ConstructorParameters<typeof Socket>[0])
+  // The server counts the socket it accepted, and closes only when that is gone.
+  socket.once('close', () => accepted.destroy())
   socket.resume()
   return socket
 }

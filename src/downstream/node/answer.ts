@@ -57,7 +57,11 @@ export function composeAnswer(
 }
 
 function framingHeaders(status: number, length: number, frame: AnswerFrame): string {
-  const connection = frame.closes ? 'connection: close\r\n\r\n' : frame.isOld ? 'connection: keep-alive\r\n\r\n' : '\r\n'
+  const connection = frame.closes
+    ? 'connection: close\r\n\r\n'
+    : frame.isOld
+      ? 'connection: keep-alive\r\n\r\n'
+      : '\r\n'
   if (isBodiless(status)) return connection
   if (length >= 0) return `content-length: ${length}\r\n${connection}`
   return frame.isOld ? connection : `transfer-encoding: chunked\r\n${connection}`

@@ -71,6 +71,8 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
   #isScheduled = false
   #hasEnded = false
   #hadRequest = false
+  /** The caller is done with an answer that the client has yet to take. */
+  #isFlushing = false
   #address: string | null = null
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket
@@ -126,16 +128,23 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
     if (this.#aheadBytes > maxAheadBytes) this.#socket.pause()
   }
 
-  /** Takes what it can; returns where it stopped. */
+  /** Takes what it can; returns where it stopped. A listener that throws loses its connection, and no more than that. */
   #consume(bytes: Buffer, at: number): number {
     const end = bytes.length
     this.#isConsuming = true
-    while (at < end && !this.#isBlocked && this.#phase < CLOSING) {
-      if (this.#phase === HEAD) at = this.#readHead(bytes, at)
-      else if (this.#phase === BODY) at = this.#readBody(bytes, at)
-      else at = this.#readChunks(bytes, at)
+    try {
+      while (at < end && !this.#isBlocked && this.#phase < CLOSING) {
+        if (this.#phase === HEAD) at = this.#readHead(bytes, at)
+        else if (this.#phase === BODY) at = this.#readBody(bytes, at)
+        else at = this.#readChunks(bytes, at)
+      }
+    } catch (error) {
+      this.#exchange?.forget()
+      this.cut()
+      throw error
+    } finally {
+      this.#isConsuming = false
     }
-    this.#isConsuming = false
     return at
   }
 
@@ -186,6 +195,7 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
     }
     this.#hadRequest = true
     this.deadlineMs = 0
+    this.#stopWatching()
     const failure = this.#checkHead(parser)
     if (failure === null) this.#begin(parser, next === bytes.length)
     else this.#refuse(failure)
@@ -297,7 +307,10 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
     this.#host.connections.active--
     this.#isBodyPaused = false
     if (this.#phase >= CLOSING) return
-    if (exchange.closes) return this.#finish()
+    if (exchange.closes) {
+      this.#finish()
+      return
+    }
     if (this.#phase === ANSWER) {
       this.#phase = HEAD
       this.#idle()
@@ -310,11 +323,17 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
     this.#watchFlush()
   }
 
-  /** Bytes that the client doesn't take must not stay for ever. */
+  /** Bytes that the client doesn't take must not stay for ever: the socket's own timeout looks for progress. */
   #watchFlush(): void {
     if (this.#socket.writableLength === 0) return
-    this.deadlineMs = 0
+    this.#isFlushing = true
     this.#socket.setTimeout(stallMs)
+  }
+
+  #stopWatching(): void {
+    if (!this.#isFlushing) return
+    this.#isFlushing = false
+    this.#socket.setTimeout(0)
   }
 
   /** No more requests: sends FIN after what is buffered, and reads on, since closing with unread bytes would reset. */
@@ -324,12 +343,8 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
     this.#releaseParser()
     this.deadlineMs = this.#host.nowMs + discardMs
     this.#watchFlush()
-    const socket = this.#socket
-    socket.end(() => {
-      socket.setTimeout(0)
-      if (this.#phase === CLOSING) this.deadlineMs = this.#host.nowMs + discardMs
-    })
-    if (socket.isPaused()) socket.resume()
+    this.#socket.end()
+    if (this.#socket.isPaused()) this.#socket.resume()
   }
 
   #refuse(kind: FailureKind): void {
@@ -338,9 +353,7 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
     const body = refusalBody(kind)
     const isHead = this.#parser?.method === 'HEAD'
     const frame = { isHead, isOld: false, closes: true }
-    this.send(
-      composeAnswer(failures[kind].status, refusalHeaders(kind), body.length, frame, isHead ? null : body),
-    )
+    this.send(composeAnswer(failures[kind].status, refusalHeaders(kind), body.length, frame, isHead ? null : body))
     this.#finish()
   }
 
@@ -366,7 +379,7 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
   #onDrain(): void {
     this.#exchange?.drained()
     if (this.#exchange !== null || this.#phase >= CLOSING) return
-    this.#socket.setTimeout(0)
+    this.#stopWatching()
     this.deadlineMs = this.#host.nowMs + this.#host.options.keepAliveTimeoutMs
     this.#schedule()
   }
@@ -412,6 +425,12 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
 
   /** Called by the engine's sweep when `deadlineMs` has passed. */
   expire(): void {
+    if (this.#isFlushing) {
+      // The time of waiting for the client begins when it has everything.
+      if (this.#socket.writableLength === 0) this.#stopWatching()
+      this.deadlineMs = this.#host.nowMs + Math.min(discardMs, this.#host.options.keepAliveTimeoutMs)
+      return
+    }
     this.deadlineMs = 0
     if (this.#phase === HEAD && this.#parser?.isUnderWay) this.#refuse('request_timeout')
     else this.cut()

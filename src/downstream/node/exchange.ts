@@ -40,7 +40,13 @@ export class NodeExchange implements Reply, AnswerFrame {
   /** A head that waits for the first bytes of its body, or for the end of this turn. */
   #pending: Buffer | null = null
 
-  constructor(connection: ExchangeConnection, isHead: boolean, isOld: boolean, closes: boolean, awaitsContinue: boolean) {
+  constructor(
+    connection: ExchangeConnection,
+    isHead: boolean,
+    isOld: boolean,
+    closes: boolean,
+    awaitsContinue: boolean,
+  ) {
     this.#connection = connection
     this.isHead = isHead
     this.isOld = isOld
@@ -105,7 +111,7 @@ export class NodeExchange implements Reply, AnswerFrame {
       this.#framing === 'chunked'
         ? composeChunk(pending, chunk)
         : pending === null
-          ? Uint8Array.from(chunk)
+          ? Buffer.from(chunk)
           : Buffer.concat([pending, chunk]),
     )
     if (!isTaken) this.isBlocked = true
@@ -114,7 +120,10 @@ export class NodeExchange implements Reply, AnswerFrame {
 
   end(): void {
     if (this.isOver || !this.hasAnswer) return
-    if (this.#length >= 0 && this.#given !== this.#length) return this.abort() // must not pass for whole
+    if (this.#length >= 0 && this.#given !== this.#length) {
+      this.abort() // must not pass for whole
+      return
+    }
     const pending = this.#pending
     if (this.#framing !== 'chunked') this.#finish(pending)
     else this.#finish(pending === null ? lastChunk : Buffer.concat([pending, lastChunk]))
@@ -133,6 +142,12 @@ export class NodeExchange implements Reply, AnswerFrame {
     this.isOver = true
     this.events = null
     this.#connection.cut()
+  }
+
+  /** Its listener threw: it hears nothing more. */
+  forget(): void {
+    this.isOver = true
+    this.events = null
   }
 
   /** The connection is gone or can't be understood any more. */

@@ -152,7 +152,7 @@ export class UwsExchange implements Reply {
       if (this.isPaused || this.#held.length > 0) this.#hold(new Uint8Array(chunk.slice(0)), last)
       else this.events.onBody(new Uint8Array(chunk), last)
     } catch (error) {
-      this.#broke(error)
+      this.breakOff(error)
     } finally {
       this.#host.isReading = false
     }
@@ -185,13 +185,13 @@ export class UwsExchange implements Reply {
       }
       if (this.#held.length === 0 && !this.isPaused && this.#isAlive && !this.#isReceived) this.#res.resume()
     } catch (error) {
-      this.#broke(error)
+      this.breakOff(error)
     }
   }
 
   /**
-   * Re-arms the addon's own timer of 10 s, which `resume` does: deadlines are the caller's. A paused socket
-   * is read for one turn, as only that shows whether the client is still there.
+   * Re-arms the addon's own timer of 10 s, which `resume` does: deadlines are the caller's. A paused socket is read for
+   * one turn, as only that shows whether the client is still there.
    */
   keepAlive(): void {
     this.#res.resume()
@@ -213,10 +213,9 @@ export class UwsExchange implements Reply {
     if (closes && !this.#isReceived) this.#discardAfter(status, headers, body)
     else if (this.#isHead || isBodiless(status)) this.#answerBodiless(status, headers, body.length, closes)
     else if (closes && body.length > maxClosingBytes) this.#stream(status, headers, body)
-    else if (closes && this.#host.isReading) {
-      setImmediate(answerLater, this, status, Uint8Array.from(headers), Uint8Array.from(body))
-    }
-    else this.answerNow(status, headers, body, closes)
+    else if (this.#mustClose || (closes && this.#host.isReading)) {
+      setImmediate(answerLater, this, status, Buffer.from(headers), Buffer.from(body))
+    } else this.answerNow(status, headers, body, closes)
   }
 
   answerNow(status: number, headers: Uint8Array, body: Uint8Array, closes: boolean): void {
@@ -256,7 +255,7 @@ export class UwsExchange implements Reply {
   }
 
   head(status: number, headers: Uint8Array, length: number, close: boolean): void {
-    if (this.#state === AWAITING) this.#prepare(status, Uint8Array.from(headers), length, close)
+    if (this.#state === AWAITING) this.#prepare(status, Buffer.from(headers), length, close)
   }
 
   #prepare(status: number, headers: Uint8Array, length: number, close: boolean): void {
@@ -282,7 +281,7 @@ export class UwsExchange implements Reply {
       return false
     }
     if (this.#isBlocked) {
-      this.#unsent.push(Uint8Array.from(chunk))
+      this.#unsent.push(Buffer.from(chunk))
       return false
     }
     this.#send(chunk)
@@ -321,7 +320,7 @@ export class UwsExchange implements Reply {
       this.#isBlocked = this.#isSuspect = !this.#res.write(bytes.subarray(0, 1))
       const rest = bytes.subarray(1)
       if (rest.length === 0) return
-      if (this.#isBlocked) this.#unsent.unshift(Uint8Array.from(rest))
+      if (this.#isBlocked) this.#unsent.unshift(Buffer.from(rest))
       else this.#isBlocked = this.#isSuspect = !this.#res.write(rest)
     }
   }
@@ -351,7 +350,7 @@ export class UwsExchange implements Reply {
     const [isTaken, isDone] = this.#res.tryEnd(bytes, this.#length)
     this.#isBlocked = !isTaken
     if (isDone) this.#gone()
-    else if (!isTaken) this.#unsent.unshift(Uint8Array.from(bytes.subarray(this.#res.getWriteOffset() - before)))
+    else if (!isTaken) this.#unsent.unshift(Buffer.from(bytes.subarray(this.#res.getWriteOffset() - before)))
   }
 
   /** Whether everything that was kept has been handed over. */
@@ -363,7 +362,7 @@ export class UwsExchange implements Reply {
       if (!this.#isEnded) this.events?.onDrain()
       else if (this.#isAlive) this.#conclude()
     } catch (error) {
-      this.#broke(error)
+      this.breakOff(error)
     }
     return !this.#isBlocked
   }
@@ -377,7 +376,8 @@ export class UwsExchange implements Reply {
   #end(): void {
     if (this.#isHead || isBodiless(this.#status)) {
       this.#answerBodiless(this.#status, this.#headers, this.#length, this.#closes)
-    } else if (this.#length >= 0 && this.#given !== this.#length) this.cut() // must not pass for whole
+    } else if (this.#length >= 0 && this.#given !== this.#length)
+      this.cut() // must not pass for whole
     else if (!this.#isStarted) {
       // Nothing was written: an empty answer.
       this.#state = AWAITING
@@ -424,7 +424,10 @@ export class UwsExchange implements Reply {
 
   /** A complete answer in one piece, while the body is still arriving. The line end after it is part of its body. */
   #discardAfter(status: number, headers: Uint8Array, body: Uint8Array): void {
-    if (this.#isHead || isBodiless(status)) return this.#answerBodiless(status, headers, body.length, true)
+    if (this.#isHead || isBodiless(status)) {
+      this.#answerBodiless(status, headers, body.length, true)
+      return
+    }
     corked = this
     const head = `${latin1(headers).slice(blockNameLength)}content-length: ${body.length + 2}\r\n${ownHeaders()}\r\n`
     corkedStatus = status
@@ -482,15 +485,11 @@ export class UwsExchange implements Reply {
   }
 
   /** A listener threw: its exchange can't be trusted to answer. */
-  #broke(error: unknown): void {
+  breakOff(error: unknown): void {
     this.events = null
     this.#state = OVER
     this.cut()
     this.#host.fault(error)
-  }
-
-  breakOff(error: unknown): void {
-    this.#broke(error)
   }
 }
 

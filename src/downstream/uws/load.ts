@@ -27,7 +27,8 @@ export function loadUws(): Uws | Error {
 export function uwsAvailable(): { available: boolean; reason?: string } {
   const uws = loadUws()
   if (!(uws instanceof Error)) return { available: true }
-  const isMissing = (uws as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND' && uws.message.includes("'uWebSockets.js'")
+  const isMissing =
+    (uws as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND' && uws.message.includes("'uWebSockets.js'")
   return { available: false, reason: isMissing ? 'uWebSockets.js is not installed' : lastLine(uws.message) }
 }
 

@@ -1,0 +1,32 @@
+import { defineProvider } from '../src/core/provider.ts'
+import { apiRoot, pathSegment } from './base-url.ts'
+import { openai } from './dialects/openai.ts'
+import { bearer } from './hosted.ts'
+
+/** https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/ */
+export const cloudflare = defineProvider({
+  id: 'cloudflare',
+  settings: {
+    apiKey: { env: 'CLOUDFLARE_API_KEY', secret: true, help: 'an API token with the permission Workers AI' },
+    accountId: { env: 'CLOUDFLARE_ACCOUNT_ID', required: true },
+    baseUrl: {
+      env: 'CLOUDFLARE_BASE_URL',
+      default: 'https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1',
+    },
+  },
+  origin: ({ baseUrl, accountId }) =>
+    apiRoot(baseUrl.replace('{account_id}', pathSegment('account_id', accountId)), '/v1'),
+  auth: ({ apiKey }) => bearer(apiKey),
+  codecs: {
+    chat: openai.chat({
+      path: '/chat/completions',
+      relay: 'normalise',
+      tokenLimit: 'max_tokens',
+      // No such model, and a token that is not accepted: both may come as 400.
+      errorCodes: { 5007: 404, 10000: 401 },
+    }),
+  },
+  anyModel: true,
+  models: ['@cf/meta/llama-3.3-70b-instruct-fp8-fast', '@cf/meta/llama-3.1-8b-instruct', '@cf/openai/gpt-oss-120b'],
+  notes: 'Models are named `@cf/…`.',
+})

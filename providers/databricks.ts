@@ -1,0 +1,36 @@
+import { defineProvider } from '../src/core/provider.ts'
+import { apiRoot } from './base-url.ts'
+import { openai } from './dialects/openai.ts'
+import { bearer } from './hosted.ts'
+
+/** https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference */
+export const databricks = defineProvider({
+  id: 'databricks',
+  settings: {
+    apiKey: { env: 'DATABRICKS_TOKEN', secret: true },
+    baseUrl: {
+      env: 'DATABRICKS_HOST',
+      required: true,
+      help: 'the workspace, such as https://dbc-1234.cloud.databricks.com',
+    },
+  },
+  origin: ({ baseUrl }) => servingRoot(baseUrl),
+  auth: ({ apiKey }) => bearer(apiKey),
+  codecs: {
+    chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
+  },
+  anyModel: true,
+  models: [
+    'databricks-claude-sonnet-4',
+    'databricks-gpt-oss-120b',
+    'databricks-llama-4-maverick',
+    'databricks-meta-llama-3-3-70b-instruct',
+  ],
+  notes: 'The model is the name of the serving endpoint.',
+})
+
+/** Takes the workspace, or whichever URL of its serving endpoints was at hand. */
+function servingRoot(baseUrl: string): string {
+  const root = apiRoot(baseUrl, '').replace(/\/(?:chat\/completions|embeddings|models)$/, '')
+  return root.endsWith('/serving-endpoints') ? root : `${root}/serving-endpoints`
+}

@@ -1,0 +1,224 @@
+import type { Failure } from '../../../src/core/failures.ts'
+import { isObject, type JsonObject } from '../../../src/core/json.ts'
+import type { ChatRequest, TargetContext } from '../../../src/core/provider.ts'
+import {
+  type Effort,
+  omittedParameters,
+  Refusal,
+  type ResponseFormat,
+  readEffort,
+  readResponseFormat,
+  readStop,
+  readTokenLimit,
+  readToolChoice,
+  readTools,
+  refuseOmitted,
+  type ToolChoice,
+  text,
+} from '../chat-request.ts'
+import { toConversation } from './messages.ts'
+import { type Traits, traitsOf } from './models.ts'
+import { enforceableSchema } from './schema.ts'
+
+/** Parameters of OpenAI's that are translated, and Anthropic's own that may ride along. */
+const taken: ReadonlySet<string> = new Set([
+  'model',
+  'messages',
+  'stream',
+  'stream_options',
+  'max_tokens',
+  'max_completion_tokens',
+  'temperature',
+  'top_p',
+  'stop',
+  'user',
+  'metadata',
+  'service_tier',
+  'tools',
+  'tool_choice',
+  'functions',
+  'function_call',
+  'parallel_tool_calls',
+  'response_format',
+  'reasoning_effort',
+  'thinking',
+])
+
+/** Anthropic's own, as they came. Anything else it would refuse. */
+const own = ['cache_control', 'container', 'context_management', 'inference_geo', 'mcp_servers', 'speed', 'top_k']
+
+const known: ReadonlySet<string> = new Set([...taken, ...own, 'output_config'])
+
+/**
+ * How a model without schemas of its own is brought to answer in JSON: a tool that it has to call, whose arguments are
+ * the answer. The name is one that no client gives to a tool.
+ */
+export const answerTool = 'gateway_json_answer'
+
+export function toMessagesRequest(request: ChatRequest, target: TargetContext): JsonObject | Failure {
+  const refusal = new Refusal()
+  const traits = traitsOf(target.model)
+  const omitted = omittedParameters(request, known)
+  const { system, messages, resumesWithoutThoughts } = toConversation(request.messages, refusal)
+  const format = readResponseFormat(request.response_format, refusal)
+  const effort = readEffort(request.reasoning_effort, refusal)
+  const tools = toTools(request, format, traits, refusal)
+  const body: JsonObject = { model: target.model, messages }
+  if (system.length > 0) body.system = system
+  Object.assign(body, tools)
+  for (const name of own) if (request[name] !== undefined && request[name] !== null) body[name] = request[name]
+  const limit = readTokenLimit(request)
+  body.max_tokens = limit ?? traits.defaultMaxTokens
+  if (isObject(request.output_config)) body.output_config = request.output_config
+  if (format.kind === 'json' && format.schema !== null && traits.schemas)
+    body.output_config = {
+      ...(isObject(body.output_config) && body.output_config),
+      format: { type: 'json_schema', schema: enforceableSchema(format.schema) },
+    }
+  if (isObject(request.thinking)) {
+    body.thinking = request.thinking
+    const budget = request.thinking.budget_tokens
+    if (limit === null && typeof budget === 'number' && budget >= traits.defaultMaxTokens)
+      body.max_tokens = budget + traits.defaultMaxTokens
+  } else if (effort !== null && !think(body, effort, traits, resumesWithoutThoughts)) omitted.push('reasoning_effort')
+  sample(request, body, traits, omitted)
+  const stops = readStop(request.stop, refusal)
+  const sent = stops.filter(stop => stop.trim() !== '')
+  if (sent.length > 0) body.stop_sequences = sent
+  if (sent.length < stops.length) omitted.push('stop')
+  about(request, body, omitted)
+  if (target.stream) body.stream = true
+  refuseOmitted(omitted, target.onUnsupportedParam, refusal)
+  return refusal.failure ?? body
+}
+
+/** The tools and how they may be called; nothing when there are none. */
+function toTools(request: JsonObject, format: ResponseFormat, traits: Traits, refusal: Refusal): JsonObject {
+  const { functions, others } = readTools(request, refusal)
+  const choice = readToolChoice(request, refusal)
+  const tools: JsonObject[] = functions
+    .filter(({ name }) => isAllowed(choice, name))
+    .map(({ name, description, parameters, strict, tool }): JsonObject => {
+      const schema: JsonObject = { type: 'object', ...(parameters ?? { properties: {} }) }
+      const isStrict = strict && traits.schemas
+      return {
+        name,
+        ...(description !== '' && { description }),
+        input_schema: isStrict ? enforceableSchema(schema) : schema,
+        ...(isStrict && { strict: true }),
+        ...(isObject(tool.cache_control) && { cache_control: tool.cache_control }),
+      }
+    })
+  for (const { tool, param } of others) {
+    if (isObject(tool.custom))
+      refusal.unsupported(param, `${param}: this model knows no tools of type "${text(tool.type)}"`)
+    else tools.push(tool)
+  }
+  const asksForJson = format.kind === 'json' && !(traits.schemas && format.schema !== null)
+  // A client that has some tool called wants its arguments, not a final answer.
+  if (asksForJson && choice.mode !== 'required') {
+    const schema = format.schema ?? { additionalProperties: true }
+    const description = 'Gives the final answer to the user, as JSON.'
+    const kept = choice.mode === 'none' ? [] : tools
+    const answer: JsonObject = { name: answerTool, description, input_schema: { type: 'object', ...schema } }
+    return {
+      tools: [...kept, answer],
+      tool_choice:
+        kept.length === 0 ? { type: 'tool', name: answerTool } : { type: 'any', disable_parallel_tool_use: true },
+    }
+  }
+  if (tools.length === 0) return {}
+  const toolChoice = toToolChoice(choice, request.parallel_tool_calls === false)
+  return toolChoice === null ? { tools } : { tools, tool_choice: toolChoice }
+}
+
+/** A list of names leaves out the others; one name alone is the choice itself. */
+const isAllowed = ({ mode, names }: ToolChoice, name: string): boolean =>
+  names === null || (mode === 'required' && names.length === 1) || names.includes(name)
+
+const choices = { auto: 'auto', none: 'none', required: 'any' } as const
+
+function toToolChoice({ mode, names }: ToolChoice, isSerial: boolean): JsonObject | null {
+  if (mode === null && !isSerial) return null
+  const type = choices[mode ?? 'auto']
+  const choice: JsonObject = type === 'any' && names?.length === 1 ? { type: 'tool', name: names[0] } : { type }
+  if (isSerial && type !== 'none') choice.disable_parallel_tool_use = true
+  return choice
+}
+
+/** Tokens to think with; at least 1,024, and fewer than the answer may have in all. */
+const budgets: Readonly<Record<Effort, number>> = {
+  none: 0,
+  minimal: 1024,
+  low: 1024,
+  medium: 8192,
+  high: 24_576,
+  xhigh: 30_000,
+}
+const smallestBudget = 1024
+
+/** false: this model, or this request, has no place for it. */
+function think(body: JsonObject, effort: Effort, traits: Traits, resumesWithoutThoughts: boolean): boolean {
+  if (effort === 'none') {
+    if (traits.thinksByDefault) addEffort(body, 'low')
+    return true
+  }
+  if (traits.thinking === 'none') return false
+  const isForced = isObject(body.tool_choice) && (body.tool_choice.type === 'any' || body.tool_choice.type === 'tool')
+  if (traits.thinking === 'adaptive') {
+    addEffort(body, effort === 'minimal' ? 'low' : effort === 'xhigh' && !traits.xhigh ? 'high' : effort)
+    // Thinking and a forced call exclude each other; the effort is good for both.
+    if (!isForced) body.thinking = { type: 'adaptive', ...(traits.hidesThoughts && { display: 'summarized' }) }
+    return true
+  }
+  // A turn that has begun without thoughts can't go on with them.
+  if (isForced || resumesWithoutThoughts) return false
+  const limit = Number(body.max_tokens)
+  const budget = Math.min(budgets[effort], limit - 1)
+  // A small ceiling is meant for what the client reads.
+  if (budget < smallestBudget) body.max_tokens = limit + smallestBudget
+  body.thinking = { type: 'enabled', budget_tokens: Math.max(budget, smallestBudget) }
+  return true
+}
+
+function addEffort(body: JsonObject, effort: string): void {
+  body.output_config = { effort, ...(isObject(body.output_config) && body.output_config) }
+}
+
+/** Temperature and its kin, as far as the model takes them. */
+function sample(request: JsonObject, body: JsonObject, traits: Traits, omitted: string[]): void {
+  const { temperature, top_p } = request
+  const thinks = isObject(body.thinking) && body.thinking.type !== 'disabled'
+  if (typeof temperature === 'number') {
+    // Up to 2 is OpenAI's scale. A thinking model takes nothing but 1, which is what it does anyway.
+    if (traits.sampling !== 'none' && !thinks) body.temperature = Math.min(temperature, 1)
+    else if (temperature !== 1) omitted.push('temperature')
+  }
+  if (typeof top_p === 'number') {
+    if (traits.sampling === 'none' || (traits.sampling === 'one' && body.temperature !== undefined)) {
+      if (top_p !== 1) omitted.push('top_p')
+    } else if (!thinks || top_p >= 0.95) body.top_p = top_p
+    else omitted.push('top_p')
+  }
+  if (body.top_k !== undefined && (thinks || traits.sampling === 'none')) {
+    delete body.top_k
+    omitted.push('top_k')
+  }
+}
+
+const tiers: Readonly<Record<string, string>> = {
+  auto: 'auto',
+  default: 'standard_only',
+  standard_only: 'standard_only',
+  priority: 'auto',
+}
+
+/** On whose behalf, and in which tier. */
+function about({ user, metadata, service_tier }: JsonObject, body: JsonObject, omitted: string[]): void {
+  const { user_id = undefined, ...rest } = isObject(metadata) ? metadata : {}
+  const id = text(user_id) || text(user)
+  if (id !== '') body.metadata = { user_id: id }
+  if (Object.keys(rest).length > 0) omitted.push('metadata')
+  if (typeof service_tier === 'string' && Object.hasOwn(tiers, service_tier)) body.service_tier = tiers[service_tier]
+  else if (service_tier !== undefined && service_tier !== null) omitted.push('service_tier')
+}

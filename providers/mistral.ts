@@ -1,0 +1,101 @@
+import { hash } from 'node:crypto'
+import { isObject, type Json, type JsonObject } from '../src/core/json.ts'
+import { type ChatRequest, defineProvider } from '../src/core/provider.ts'
+import { openai } from './dialects/openai.ts'
+import { hosted } from './hosted.ts'
+
+/** https://docs.mistral.ai/api */
+export const mistral = defineProvider({
+  id: 'mistral',
+  ...hosted({ root: 'https://api.mistral.ai/v1', env: 'MISTRAL', help: 'https://console.mistral.ai/api-keys' }),
+  codecs: {
+    chat: openai.chat({
+      path: '/chat/completions',
+      relay: 'normalise',
+      tokenLimit: 'max_tokens',
+      unsupported: ['logprobs', 'top_logprobs', 'user', 'logit_bias'],
+      rename: { seed: 'random_seed' },
+      streamOptions: false,
+      prepare: toMistral,
+    }),
+  },
+  modelPrefixes: [
+    'mistral-',
+    'codestral-',
+    'open-mistral-',
+    'pixtral-',
+    'ministral-',
+    'magistral-',
+    'devstral-',
+    'voxtral-',
+    'open-mixtral-',
+    'open-codestral-',
+  ],
+  models: [
+    'mistral-large-latest',
+    'mistral-medium-latest',
+    'mistral-small-latest',
+    'codestral-latest',
+    'devstral-medium-latest',
+    'magistral-medium-latest',
+    'ministral-8b-latest',
+    'pixtral-large-latest',
+  ],
+  notes: 'Its schema is closed: parameters and message fields it does not know are left out. `developer` → `system`.',
+})
+
+/** Everything else is a 422. */
+const params: ReadonlySet<string> = new Set([
+  'model',
+  'messages',
+  'temperature',
+  'top_p',
+  'max_tokens',
+  'stream',
+  'stop',
+  'random_seed',
+  'response_format',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  'presence_penalty',
+  'frequency_penalty',
+  'n',
+  'prediction',
+  'metadata',
+  'prompt_mode',
+  'safe_prompt',
+  'reasoning_effort',
+])
+
+const messageFields: Readonly<Record<string, ReadonlySet<string>>> = {
+  system: new Set(['role', 'content']),
+  user: new Set(['role', 'content']),
+  assistant: new Set(['role', 'content', 'tool_calls', 'prefix']),
+  tool: new Set(['role', 'content', 'tool_call_id', 'name']),
+}
+
+function toMistral(request: ChatRequest): JsonObject {
+  return { ...only(request, params), messages: request.messages.map(message) }
+}
+
+const only = (object: JsonObject, fields: ReadonlySet<string>): JsonObject =>
+  Object.fromEntries(Object.entries(object).filter(([field]) => fields.has(field)))
+
+function message(sent: Json): Json {
+  if (!isObject(sent)) return sent
+  const role = sent.role === 'developer' ? 'system' : typeof sent.role === 'string' ? sent.role : ''
+  if (!Object.hasOwn(messageFields, role)) return sent
+  const out = { ...only(sent, messageFields[role]), role }
+  if (role === 'assistant' && Array.isArray(sent.tool_calls))
+    return {
+      ...out,
+      tool_calls: sent.tool_calls.map(call => (isObject(call) ? { ...call, id: callId(call.id) } : call)),
+    }
+  return role === 'tool' ? { ...out, tool_call_id: callId(sent.tool_call_id) } : out
+}
+
+/** Ids that another provider gave a call earlier in the conversation: nine letters and digits, the same for the same id. */
+function callId(id: Json | undefined): Json | undefined {
+  return typeof id !== 'string' || /^[A-Za-z0-9]{9}$/.test(id) ? id : hash('sha256', id).slice(0, 9)
+}

@@ -1,0 +1,14 @@
+import { defineProvider } from '../src/core/provider.ts'
+import { openai } from './dialects/openai.ts'
+import { hosted } from './hosted.ts'
+
+/** https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion */
+export const novita = defineProvider({
+  id: 'novita',
+  ...hosted({ root: 'https://api.novita.ai/openai/v1', env: 'NOVITA' }),
+  codecs: {
+    chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
+  },
+  anyModel: true,
+  models: ['deepseek/deepseek-v3.1', 'meta-llama/llama-3.3-70b-instruct', 'openai/gpt-oss-120b'],
+})

@@ -1,0 +1,23 @@
+import { defineProvider } from '../src/core/provider.ts'
+import { idsIn, ollamaChat } from './dialects/ollama.ts'
+import { hosted } from './hosted.ts'
+
+const prefix = 'ollama-cloud/'
+const host = hosted({ root: 'https://ollama.com/v1', env: 'OLLAMA', baseUrlEnv: 'OLLAMA_CLOUD_BASE_URL' })
+
+/** https://docs.ollama.com/cloud */
+export const ollamaCloud = defineProvider({
+  id: 'ollama-cloud',
+  ...host,
+  settings: {
+    ...host.settings,
+    modelList: { env: 'OLLAMA_CLOUD_MODELS', required: false, help: 'ids it serves, separated by commas' },
+  },
+  codecs: {
+    chat: ollamaChat('/chat/completions', model => (model.startsWith(prefix) ? model.slice(prefix.length) : model)),
+  },
+  modelPrefixes: [prefix],
+  models: ['gpt-oss:120b', 'gpt-oss:20b', 'qwen3-coder:480b', 'deepseek-v3.1:671b'],
+  listedModels: ({ modelList }) => idsIn(modelList),
+  notes: `Images must be data URLs. \`${prefix}\` before a model is left out.`,
+})

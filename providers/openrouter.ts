@@ -1,0 +1,30 @@
+import { defineProvider } from '../src/core/provider.ts'
+import { openai } from './dialects/openai.ts'
+import { hosted } from './hosted.ts'
+
+const host = hosted({ root: 'https://openrouter.ai/api/v1', env: 'OPENROUTER', help: 'https://openrouter.ai/keys' })
+
+/** https://openrouter.ai/docs/api-reference/chat-completion */
+export const openrouter = defineProvider({
+  id: 'openrouter',
+  ...host,
+  settings: {
+    ...host.settings,
+    siteUrl: { required: false, help: 'sent as HTTP-Referer, names your app in their rankings' },
+    appName: { required: false, help: 'sent as X-Title' },
+  },
+  headers: ({ siteUrl, appName }) => ({
+    ...(siteUrl && { 'http-referer': siteUrl }),
+    ...(appName && { 'x-title': appName }),
+  }),
+  codecs: {
+    chat: openai.chat({
+      path: '/chat/completions',
+      relay: 'normalise',
+      tokenLimit: 'max_tokens',
+      brokenOff: ['error'],
+    }),
+  },
+  anyModel: true,
+  models: ['openrouter/auto', 'anthropic/claude-sonnet-4', 'google/gemini-2.5-pro', 'openai/gpt-4o'],
+})

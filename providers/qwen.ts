@@ -1,0 +1,30 @@
+import { type ChatRequest, defineProvider, type JsonObject, type TargetContext } from '../src/core/provider.ts'
+import { openai } from './dialects/openai.ts'
+import { hosted } from './hosted.ts'
+
+/** https://www.alibabacloud.com/help/en/model-studio/use-qwen-by-calling-api */
+export const qwen = defineProvider({
+  id: 'qwen',
+  ...hosted({ root: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1', env: 'QWEN' }),
+  codecs: {
+    chat: openai.chat({
+      path: '/chat/completions',
+      relay: 'normalise',
+      tokenLimit: 'max_tokens',
+      prepare: withoutThinking,
+    }),
+  },
+  anyModel: true,
+  models: ['qwen-max', 'qwen-plus', 'qwen-flash', 'qwen3-coder-plus', 'qwen-vl-max'],
+  notes: 'In China: `https://dashscope.aliyuncs.com/compatible-mode/v1`.',
+})
+
+/** The open Qwen3 models that think unless told not to: `qwen3-32b`, `qwen3-235b-a22b`; their dated successors do one or the other. */
+const hybrid = /^qwen3-\d+(?:\.\d+)?b(?:-a\d+b)?$/
+
+/** Those answer only streams while they think. */
+function withoutThinking(request: ChatRequest, { model, stream }: TargetContext): JsonObject {
+  return stream || request.enable_thinking !== undefined || !hybrid.test(model)
+    ? request
+    : { ...request, enable_thinking: false }
+}

@@ -1,0 +1,14 @@
+import { defineProvider } from '../src/core/provider.ts'
+import { openai } from './dialects/openai.ts'
+import { hosted } from './hosted.ts'
+
+/** https://docs.sambanova.ai/cloud/api-reference/endpoints/chat */
+export const sambanova = defineProvider({
+  id: 'sambanova',
+  ...hosted({ root: 'https://api.sambanova.ai/v1', env: 'SAMBANOVA' }),
+  codecs: {
+    chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
+  },
+  anyModel: true,
+  models: ['DeepSeek-V3.1', 'gpt-oss-120b', 'Meta-Llama-3.1-8B-Instruct', 'Meta-Llama-3.3-70B-Instruct'],
+})

@@ -1,0 +1,31 @@
+import { type ChatRequest, defineProvider, type JsonObject } from '../src/core/provider.ts'
+import { openai } from './dialects/openai.ts'
+import { hosted } from './hosted.ts'
+
+/** https://docs.together.ai/reference/chat-completions-1 */
+export const together = defineProvider({
+  id: 'together',
+  ...hosted({ root: 'https://api.together.ai/v1', env: 'TOGETHER' }),
+  codecs: {
+    chat: openai.chat({
+      path: '/chat/completions',
+      relay: 'normalise',
+      tokenLimit: 'max_tokens',
+      prepare: countLogprobs,
+    }),
+  },
+  anyModel: true,
+  models: [
+    'deepseek-ai/DeepSeek-V3.1',
+    'meta-llama/Llama-3.3-70B-Instruct-Turbo',
+    'openai/gpt-oss-120b',
+    'Qwen/Qwen3-235B-A22B-Instruct-2507-tput',
+  ],
+  notes: '`logprobs` goes out as the number that `top_logprobs` says.',
+})
+
+/** Where OpenAI has a switch and a number, Together has the number alone. */
+function countLogprobs({ logprobs, top_logprobs, ...request }: ChatRequest): JsonObject {
+  if (typeof logprobs === 'number') return { ...request, logprobs }
+  return logprobs === true ? { ...request, logprobs: top_logprobs || 1 } : request
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type GateOptions, runGate } from '../../bench/gate-rounds.ts'
+import type { Cell, Metrics } from '../../bench/result.ts'
+import type { Threshold } from '../../bench/thresholds.ts'
+import { cell } from './fixture.ts'
+
+const limits = { nginx: 1.1, relay: 1.1, gateway: 1.1 }
+const cpu: Threshold = { name: 'CPU', scenario: 'saturation', metric: 'cpuUsPerRequest', limits }
+const rate: Threshold = {
+  name: 'rate',
+  scenario: 'saturation',
+  metric: 'requestsPerSecond',
+  higherIsBetter: true,
+  limits,
+}
+
+function gate(
+  thresholds: readonly Threshold[],
+  subject: (round: number) => Partial<Metrics>,
+  rest: Partial<GateOptions> = {},
+) {
+  const rounds: number[] = []
+  const pair = (round: number): readonly [Cell, Cell] => [
+    cell('saturation', 'ferrite', { cpuUsPerRequest: 20, requestsPerSecond: 100, ...subject(round) }),
+    cell('saturation', 'nginx', { cpuUsPerRequest: 20, requestsPerSecond: 100 }),
+  ]
+  const outcome = runGate({
+    thresholds,
+    against: 'nginx',
+    timeLimitMs: 60_000,
+    now: () => rounds.length * 1000,
+    measure: async (_scenario, round) => {
+      rounds.push(round)
+      return [pair(round), pair(round), pair(round)]
+    },
+    onRound: () => {},
+    ...rest,
+  })
+  return { outcome, rounds }
+}
+
+test('a gateway as dear as before passes after the fewest rounds', async () => {
+  const { outcome, rounds } = gate([cpu, rate], () => ({}))
+  assert.equal((await outcome).outcome, 'pass')
+  assert.equal(rounds.length, 3, 'both checks share the rounds of their scenario')
+})
+
+test('a fifth more CPU fails, and so does a fifth less rate', async () => {
+  const noise = (round: number) => 1 + (round % 3) / 200
+  assert.equal((await gate([cpu], round => ({ cpuUsPerRequest: 24 * noise(round) })).outcome).outcome, 'fail')
+  assert.equal((await gate([rate], round => ({ requestsPerSecond: 80 * noise(round) })).outcome).outcome, 'fail')
+})
+
+test('one failing check fails the gate, whatever the others say', async () => {
+  const { outcome } = gate([cpu, rate], () => ({ cpuUsPerRequest: 30 }))
+  const { checks } = await outcome
+  assert.deepEqual(
+    checks.map(check => check.verdict.outcome),
+    ['beyond', 'within'],
+  )
+  assert.equal((await outcome).outcome, 'fail')
+})
+
+test('a ratio at the limit is undecided, after a bounded number of rounds', async () => {
+  const { outcome, rounds } = gate([cpu], round => ({ cpuUsPerRequest: round % 2 === 0 ? 21 : 23 }))
+  assert.equal((await outcome).outcome, 'undecided')
+  assert.equal(rounds.length, 15)
+})
+
+test('the time limit ends it undecided', async () => {
+  const { outcome, rounds } = gate([cpu], round => ({ cpuUsPerRequest: round % 2 === 0 ? 15 : 29 }), {
+    timeLimitMs: 5000,
+  })
+  assert.equal((await outcome).outcome, 'undecided')
+  assert.equal(rounds.length, 5)
+})
+
+test('failed answers fail the gate however fast they were', async () => {
+  const { outcome } = gate([cpu], () => ({ cpuUsPerRequest: 1, errorShare: 0.01 }))
+  assert.equal((await outcome).outcome, 'fail')
+  assert.match((await outcome).checks[0].broken ?? '', /1\.00 % of the answers failed/)
+})
+
+test('turns in which the generator was at its limit count for nothing', async () => {
+  const bound: readonly [Cell, Cell] = [
+    cell('saturation', 'ferrite', { cpuUsPerRequest: 1 }, { flags: ['generator-bound'] }),
+    cell('saturation', 'nginx', { cpuUsPerRequest: 20 }),
+  ]
+  const { outcome } = gate([cpu], () => ({}), { measure: async () => [bound] })
+  const { outcome: verdict, checks } = await outcome
+  assert.equal(verdict, 'undecided')
+  assert.equal(checks[0].refused, 15)
+})
+
+test('what this machine cannot measure fails, rather than passing unseen', async () => {
+  assert.equal((await gate([cpu], () => ({ cpuUsPerRequest: null })).outcome).outcome, 'fail')
+})

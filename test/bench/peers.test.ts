@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { planCores } from '../../bench/measure/cores.ts'
+import { choosePeer } from '../../bench/peers/choose.ts'
+import { parseCustomPeer } from '../../bench/peers/custom.ts'
+import { gatewayConfig, keysFileText } from '../../bench/peers/gateway.ts'
+import { requestBody, scenarios, selectScenarios } from '../../bench/scenarios.ts'
+
+test("a peer of the user's own is read from one word: commas in the command and colons in headers are fine", () => {
+  assert.deepEqual(
+    parseCustomPeer(
+      'mine=./gw -p {port} --a x,y,http://127.0.0.1:{port}/v1/chat/completions,Authorization: Bearer a:b; X-Two: 2',
+    ),
+    {
+      name: 'mine',
+      command: './gw -p {port} --a x,y',
+      url: 'http://127.0.0.1:{port}/v1/chat/completions',
+      headers: { Authorization: 'Bearer a:b', 'X-Two': '2' },
+    },
+  )
+  assert.deepEqual(parseCustomPeer('there=,http://host:1/').headers, {})
+  assert.equal(parseCustomPeer('there=,http://host:1/').command, '')
+  assert.throws(() => parseCustomPeer('no url=x'), /name=command,url,headers/)
+  assert.throws(() => choosePeer('ngnix', '.'), /no peer "ngnix"/)
+})
+
+test("the gateway's config is YAML with the mock as its target, and a dead one before it for fallback", () => {
+  const [plain, fallback] = selectScenarios(['smoke', 'fallback'])
+  const one = parse(gatewayConfig({ workers: 0, engine: 'node' }, { upstreamPort: 7, scenario: plain }, '/k "x"', 9))
+  assert.deepEqual(one.strategy, { mode: 'single' })
+  assert.deepEqual(
+    one.targets.map((target: { base_url: string }) => target.base_url),
+    ['http://127.0.0.1:7/v1'],
+  )
+  assert.deepEqual(one.auth, { keys_file: '/k "x"' })
+  assert.deepEqual(one.runtime, { workers: 0 })
+  assert.deepEqual(one.server, { engine: 'node' })
+  const two = parse(gatewayConfig({}, { upstreamPort: 7, scenario: fallback }, '/k', 9))
+  assert.deepEqual(two.strategy, { mode: 'fallback' })
+  assert.deepEqual(
+    two.targets.map((target: { base_url: string }) => target.base_url),
+    ['http://127.0.0.1:9/v1', 'http://127.0.0.1:7/v1'],
+  )
+})
+
+test('the keys file holds ten thousand different keys, one of them the one that is used, and none in clear', () => {
+  const lines = keysFileText('fgw_secret')
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  assert.equal(new Set(lines.map(({ sha256 }) => sha256)).size, 10_000)
+  assert.equal(new Set(lines.map(({ id }) => id)).size, 10_000)
+  assert.ok(lines.some(({ sha256 }) => sha256 === createHash('sha256').update('fgw_secret').digest('hex')))
+})
+
+test('scenario names are unique, and a request body is as long as its scenario says', () => {
+  assert.equal(new Set(scenarios.map(({ name }) => name)).size, scenarios.length)
+  const [large] = selectScenarios(['body-256k'])
+  const content = JSON.parse(requestBody(large)).messages[0].content
+  assert.equal(content.length, 262_144)
+  assert.throws(() => selectScenarios(['smok']), /no scenario "smok"/)
+})
+
+test('cores are split without overlap, and not at all below four', () => {
+  assert.deepEqual(planCores('split', 2), {})
+  assert.deepEqual(planCores('none', 64), {})
+  assert.deepEqual(planCores('auto', 4), { gateway: '0-1', mock: '2', generator: '3' })
+  assert.deepEqual(planCores('auto', 16), { gateway: '0-7', mock: '8-11', generator: '12-15' })
+})
