@@ -1,5 +1,6 @@
 import type { Provider } from '../src/core/provider.ts'
 import { ai21 } from './ai21.ts'
+import { anthropic } from './anthropic.ts'
 import { azureFoundry } from './azure-foundry.ts'
 import { azureOpenai } from './azure-openai.ts'
 import { cerebras } from './cerebras.ts'
@@ -9,6 +10,7 @@ import { deepinfra } from './deepinfra.ts'
 import { deepseek } from './deepseek.ts'
 import { demo } from './demo.ts'
 import { fireworks } from './fireworks.ts'
+import { gemini } from './gemini.ts'
 import { groq } from './groq.ts'
 import { huggingFace } from './hugging-face.ts'
 import { mistral } from './mistral.ts'
@@ -34,6 +36,7 @@ export const providers: readonly Provider[] = [
   // Whoever begins without any key is asked for the first one's.
   openai,
   ai21,
+  anthropic,
   azureFoundry,
   azureOpenai,
   cerebras,
@@ -42,6 +45,7 @@ export const providers: readonly Provider[] = [
   deepinfra,
   deepseek,
   fireworks,
+  gemini,
   groq,
   huggingFace,
   mistral,

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { isObject, type Json, type JsonObject } from '../src/core/json.ts'
 import { type ChatRequest, defineProvider } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
@@ -97,5 +96,13 @@ function message(sent: Json): Json {
 
 /** Ids that another provider gave a call earlier in the conversation: nine letters and digits, the same for the same id. */
 function callId(id: Json | undefined): Json | undefined {
-  return typeof id !== 'string' || /^[A-Za-z0-9]{9}$/.test(id) ? id : hash('sha256', id).slice(0, 9)
+  if (typeof id !== 'string' || /^[A-Za-z0-9]{9}$/.test(id)) return id
+  return (fnv(id, 0x811c9dc5).toString(36) + fnv(id, 0x01000193).toString(36)).padEnd(9, '0').slice(0, 9)
+}
+
+/** FNV-1a over UTF-16 units: apart from each other is all that the ids of one conversation have to be. */
+function fnv(text: string, seed: number): number {
+  let hash = seed
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash >>> 0
 }

@@ -3,11 +3,10 @@
 // one that puts itself together from many (docs/decisions/0010-memory.md).
 // `--dev` also emits every module and test, type-checked, into .build/ (what `npm test` and the benchmarks run).
 import { execFileSync } from 'node:child_process'
-import { rmSync, chmodSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { readFileSync } from 'node:fs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dev = process.argv.includes('--dev')
@@ -76,7 +75,10 @@ chmodSync(`${root}${outdir}/main.js`, 0o755)
 if (dev) {
   rmSync(`${root}.build`, { recursive: true, force: true })
   try {
-    execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', root], { cwd: root, stdio: 'inherit' })
+    execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', root], {
+      cwd: root,
+      stdio: 'inherit',
+    })
   } catch {
     process.exit(1)
   }

@@ -104,13 +104,18 @@ function keysTable() {
       const at = path === '' ? key : `${path}.${key}`
       const isList = value.type === 'array' && value.items?.properties !== undefined
       const isMap = value.type === 'object' && value.properties !== undefined
-      rows.push([`\`${at}${isList ? '[]' : ''}\``, kindOf(value), fallbackOf(value), value.description ?? ''])
+      rows.push([`\`${at}${isList ? '[]' : ''}\``, kindOf(value), fallbackOf(value), describe(value)])
       if (isList) visit(value.items, `${at}[]`)
       else if (isMap) visit(value, at)
     }
   }
   visit(source.configJsonSchema(source.providers), '')
   return table(['Key', 'Type', 'Default', 'What it is'], rows)
+}
+
+/** A setting that many providers have is explained in their own table. */
+function describe({ description = '' }) {
+  return description.replace(/; for [\w-]+(?:, [\w-]+){3,}.*$/s, '; of most providers.')
 }
 
 function fallbackOf({ default: fallback }) {

@@ -5,5 +5,7 @@ const args = process.argv.slice(2)
 const bundle = (name: string): URL => new URL(`./${name}.js`, import.meta.url)
 const entries = { acceptor: bundle('acceptor'), worker: bundle('worker'), configLoader: bundle('config-loader') }
 const isServe = args.length === 0 || (args.length === 1 && args[0] === 'serve')
-const code = isServe ? await (await import('./serve.ts')).serve({ entries }) : await (await import('./cli/run.ts')).run(args, entries)
+const code = isServe
+  ? await (await import('./serve.ts')).serve({ entries })
+  : await (await import('./cli/run.ts')).run(args, entries)
 process.exit(code)

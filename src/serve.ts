@@ -128,8 +128,10 @@ class Gateway {
     const engine = this.#chooseEngine()
     if (engine.refused !== '') return refuse(`server.engine: ${engine.refused}`)
     this.#engine = engine.name
-    const acceptors = engine.name === 'uws' || canSharePorts ? runtime.acceptors : 1
-    if (acceptors < runtime.acceptors) this.#log.info('one acceptor: this engine cannot share a port on this version of Node')
+    const canShare = engine.name === 'uws' || canSharePorts
+    const acceptors = canShare ? runtime.acceptors : 1
+    if (acceptors < runtime.acceptors)
+      this.#log.info('one acceptor: this engine cannot share a port on this version of Node')
 
     let port: number
     try {
@@ -142,8 +144,9 @@ class Gateway {
     const bell = new Doorbell(this.#words, 0, acceptor => control.serve(acceptor))
     bell.open()
     const heartbeat = startHeartbeat(this.#words, 0, () => control.inFlight)
-    const upstreamShare = Math.max(64, runtime.workers * 256)
-    const cap = server.maxConnections > 0 ? server.maxConnections : connectionCap(readFileLimit(), upstreamShare)
+    const files = readFileLimit()
+    const upstreamShare = Math.min(files / 2, Math.max(64, runtime.workers * 256))
+    const cap = server.maxConnections > 0 ? server.maxConnections : connectionCap(files, upstreamShare)
 
     this.#supervisor = new Supervisor(
       {
@@ -155,7 +158,8 @@ class Gateway {
         listen: {
           host: server.host,
           port,
-          sharedPort: acceptors > 1,
+          // Also with one acceptor: its successor listens before it has closed.
+          sharedPort: canShare,
           maxHeadBytes: server.maxHeadBytes,
           maxConnections: Math.max(1, Math.floor(cap / acceptors)),
           headTimeoutMs: server.headTimeoutMs,
@@ -183,11 +187,19 @@ class Gateway {
         source: this.#source,
         log: this.#log,
         apply: settings => this.#apply(settings),
-        onTlsChange: () => void this.#supervisor.rollAcceptors(),
+        onTlsChange: () => {
+          this.#supervisor
+            .rollAcceptors()
+            .catch((error: unknown) => this.#log.error('acceptors were not replaced', { error: String(error) }))
+        },
       },
       this.#settings,
     )
-    this.#metrics = createMetrics({ memory: this.#memory.metrics, seriesLabels: () => this.#seriesLabels(), processInfo: () => this.#processInfo() })
+    this.#metrics = createMetrics({
+      memory: this.#memory.metrics,
+      seriesLabels: () => this.#seriesLabels(),
+      processInfo: () => this.#processInfo(),
+    })
 
     const stopped = this.#untilStopped()
     try {
@@ -231,7 +243,7 @@ class Gateway {
     const { available, reason } = uwsAvailable()
     if (available) return { name: 'uws', note: '', refused: '' }
     if (wanted === 'uws') return { name: 'node', note: '', refused: `uws is not available: ${reason}` }
-    return { name: 'node', note: `uWebSockets.js: ${reason}; it would save CPU`, refused: '' }
+    return { name: 'node', note: reason ?? '', refused: '' }
   }
 
   // Control routes.
@@ -264,7 +276,8 @@ class Gateway {
       draining: this.#draining,
       crashLooping: this.#supervisor.isCrashLooping,
       workers: this.#supervisor.workersByState(),
-      acceptors: this.#supervisor.threads().filter(({ name, state }) => name.startsWith('acceptor') && state === 'live').length,
+      acceptors: this.#supervisor.threads().filter(({ name, state }) => name.startsWith('acceptor') && state === 'live')
+        .length,
       config: state,
       modelsOf: (id: string) => providers.find(provider => provider.id === id)?.models ?? [],
     }
@@ -305,7 +318,11 @@ class Gateway {
 
   #banner(port: number, acceptors: number, engineNote: string, generatedKey: string): string {
     const { snapshot, runtime, server } = this.#settings
-    const host = ['0.0.0.0', '::', ''].includes(server.host) ? 'localhost' : server.host.includes(':') ? `[${server.host}]` : server.host
+    const host = ['0.0.0.0', '::', ''].includes(server.host)
+      ? 'localhost'
+      : server.host.includes(':')
+        ? `[${server.host}]`
+        : server.host
     const first = snapshot.targets[0]!
     const known = providers.find(({ id }) => id === first.provider)?.models ?? []
     return banner({
@@ -338,7 +355,9 @@ class Gateway {
       process.on('SIGTERM', onSignal)
       process.on('SIGINT', onSignal)
       process.on('SIGHUP', () => void this.#reloader.reload('SIGHUP'))
-      process.on('uncaughtException', error => fatal(`main: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`))
+      process.on('uncaughtException', error =>
+        fatal(`main: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+      )
     })
   }
 

@@ -61,7 +61,14 @@ function count(): void {
   metrics.set('connectionsOpen', open)
   metrics.set('connectionsActive', active)
   if (local !== null) metrics.set('inFlight', local.link.inFlight)
-  const now = { accepted, closed, refused, unknown: link.unknownFrames, waits: link.fullWaits, dropped: local?.recordsDropped() ?? 0 }
+  const now = {
+    accepted,
+    closed,
+    refused,
+    unknown: link.unknownFrames,
+    waits: link.fullWaits,
+    dropped: local?.recordsDropped() ?? 0,
+  }
   metrics.add('connectionsAccepted', now.accepted - counted.accepted)
   metrics.add('connectionsClosed', now.closed - counted.closed)
   metrics.add('connectionsRefused', now.refused - counted.refused)

@@ -13,11 +13,13 @@ const { file, content = read(), providers } = workerData as LoaderData
 parentPort?.postMessage(load())
 
 function load(): ThreadLoadResult {
-  if (!(content instanceof Uint8Array)) return { result: { ok: false, problems: [problem('', content.refused)] }, hash: '', keys: null }
+  if (!(content instanceof Uint8Array))
+    return { result: { ok: false, problems: [problem('', content.refused)] }, hash: '', keys: null }
   const result = loadConfig(content, file, providers)
   const keysFile = result.ok ? result.config.auth?.keys_file : undefined
   // Relative to the config file, as all its paths are.
-  const keys = keysFile === undefined ? null : readKeyTable(keysFile, () => readFileSync(resolve(dirname(file), keysFile)))
+  const keys =
+    keysFile === undefined ? null : readKeyTable(keysFile, () => readFileSync(resolve(dirname(file), keysFile)))
   return { result, hash: contentHash(content), keys }
 }
 

@@ -1,4 +1,5 @@
-import type { ThreadData, PipelineData } from '../src/control/messages.ts'
+import { providers } from '../providers/index.ts'
+import type { PipelineData, ThreadData } from '../src/control/messages.ts'
 import type { ExchangeRecord } from '../src/core/record.ts'
 import { Pipeline } from '../src/pipeline/pipeline.ts'
 import type { ThreadMetrics } from '../src/shared/metric-rows.ts'
@@ -9,7 +10,6 @@ import { encodeRecord, maxRecordBytes } from '../src/telemetry/record-codec.ts'
 import { createUpstream } from '../src/upstream/index.ts'
 import { createLocalOrigin } from '../src/upstream/local.ts'
 import type { Origin, Upstream } from '../src/upstream/upstream.ts'
-import { providers } from '../providers/index.ts'
 
 /** The pipeline with everything it needs, as a worker runs it, or an acceptor that has none. */
 export interface PipelineThread {
@@ -19,7 +19,11 @@ export interface PipelineThread {
   readonly recordsDropped: () => number
 }
 
-export function startPipeline(data: ThreadData, { snapshot, userAgent }: PipelineData, metrics: ThreadMetrics): PipelineThread {
+export function startPipeline(
+  data: ThreadData,
+  { snapshot, userAgent }: PipelineData,
+  metrics: ThreadMetrics,
+): PipelineThread {
   const locals = new Map<string, Origin>()
   const upstream = createUpstream({
     local(id) {

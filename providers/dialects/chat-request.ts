@@ -354,7 +354,11 @@ export function omittedParameters(request: JsonObject, taken: ReadonlySet<string
 }
 
 /** In reject mode what would be left out ends the request, all of it named. */
-export function refuseOmitted(omitted: readonly string[], mode: TargetContext['onUnsupportedParam'], refusal: Refusal): void {
+export function refuseOmitted(
+  omitted: readonly string[],
+  mode: TargetContext['onUnsupportedParam'],
+  refusal: Refusal,
+): void {
   if (mode !== 'reject' || omitted.length === 0) return
   const names = omitted.map(param => `\`${param}\``).join(', ')
   refusal.unsupported(omitted[0], `the provider of this model does not support ${names}`)

@@ -13,7 +13,11 @@ export const ollamaChat = (path: string, modelOf: (model: string) => string = mo
     prepare: (request, target) => prepare(request, target, modelOf),
   })
 
-function prepare(request: ChatRequest, { model }: TargetContext, modelOf: (model: string) => string): JsonObject | Failure {
+function prepare(
+  request: ChatRequest,
+  { model }: TargetContext,
+  modelOf: (model: string) => string,
+): JsonObject | Failure {
   // It would have to be fetched, and an address that a client names is not fetched on its behalf.
   if (request.messages.some(hasRemoteImage))
     return new Failure('unsupported_parameter', { message: 'image must be a data URL', param: 'messages' })

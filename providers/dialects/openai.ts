@@ -197,7 +197,8 @@ function brokenOffFailure(
 
 function addMetadata(out: JsonObject, body: JsonObject, { metadata }: Reading): void {
   const found = metadata?.(body) ?? null
-  if (found !== null) out.provider_metadata = { ...(isObject(body.provider_metadata) && body.provider_metadata), ...found }
+  if (found !== null)
+    out.provider_metadata = { ...(isObject(body.provider_metadata) && body.provider_metadata), ...found }
 }
 
 function decode(
@@ -330,8 +331,8 @@ class ChunkNormaliser implements EventDecoder {
     if (failure !== null) return { kind: 'failure', failure }
     const usage = usageObject(chunk, this.#reading)
     const choices = Array.isArray(chunk.choices) ? chunk.choices.filter(isObject) : []
-    const broken = brokenOffFailure('stream_error', choices, this.#reading)
-    if (broken !== null) return { kind: 'failure', failure: broken }
+    const gaveUp = brokenOffFailure('stream_error', choices, this.#reading)
+    if (gaveUp !== null) return { kind: 'failure', failure: gaveUp }
     const out: JsonObject = {
       ...chunk,
       object: 'chat.completion.chunk',

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { basename, dirname, extname, join, relative } from 'node:path'
-import { demo, providers } from '../../providers/index.ts'
-import type { Provider } from '../core/provider.ts'
+import { providers } from '../../providers/index.ts'
+import type { Provider, Setting } from '../core/provider.ts'
 import { complain, painter, print } from './terminal.ts'
 
 export interface InitOptions {
@@ -45,19 +45,21 @@ function chooseFile(format: InitOptions['configFormat'], output: string | undefi
   return { file: output, format: byName }
 }
 
-/** Those whose every credential is in the environment. */
+/** Those that have all they need in variables of their own, and these are set. */
 function configuredProviders(env: NodeJS.ProcessEnv): Provider[] {
   const isSet = (name = ''): boolean => (env[name]?.trim() ?? '') !== ''
   return providers.filter(provider => {
-    const needed = credentialVariables(provider)
-    return provider !== demo && needed.length > 0 && needed.every(isSet)
+    const needed = neededSettings(provider)
+    return needed.length > 0 && needed.every(setting => isSet(setting.env))
   })
 }
 
-const credentialVariables = ({ settings }: Provider): string[] =>
-  Object.values(settings).flatMap(({ env, secret, required, default: fallback }) =>
-    env !== undefined && fallback === undefined && (required ?? secret) === true ? [env] : [],
+const neededSettings = ({ settings }: Provider): Setting[] =>
+  Object.values(settings).filter(
+    ({ secret, required, default: fallback }) => fallback === undefined && (required ?? secret) === true,
   )
+
+const neededVariables = (provider: Provider): string[] => neededSettings(provider).flatMap(({ env }) => env ?? [])
 
 interface Written {
   readonly file: string
@@ -99,7 +101,7 @@ ${targets.map(yamlTarget).join('')}
 
 const yamlTarget = (
   provider: Provider,
-): string => `  - virtual_key: ${provider.id}   # needs ${credentialVariables(provider).join(' and ')}
+): string => `  - virtual_key: ${provider.id}   # needs ${neededVariables(provider).join(' and ')}
     retry:
       attempts: 2         # how often it is asked in all
 `
@@ -120,13 +122,13 @@ const variables = (
 # The key of whoever runs the gateway; clients may use it as their API key.
 MASTER_KEY=fgw_${randomBytes(16).toString('hex')}
 ${unconfigured
-  .flatMap(credentialVariables)
+  .flatMap(neededVariables)
   .map(name => `${name}=\n`)
   .join('')}`
 
 function nextSteps(file: string, envFile: string, unconfigured: readonly Provider[]): string {
   const [config, env] = [shellWord(file), shellWord(envFile)]
-  const names = unconfigured.flatMap(credentialVariables)
+  const names = unconfigured.flatMap(neededVariables)
   const model =
     (unconfigured[0] ?? configuredProviders(process.env)[0])?.models?.find(id => id.endsWith('-mini')) ?? 'gpt-4o-mini'
   const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello!' }] })

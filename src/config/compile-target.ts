@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import { createSecureContext } from 'node:tls'
 import type { Provider } from '../core/provider.ts'
 import type { Secret } from '../core/redact.ts'
 import type { TargetData } from '../core/snapshot.ts'
@@ -230,6 +229,8 @@ export function checkPem(
   if (pem.ca === undefined && pem.cert === undefined && pem.key === undefined) return
   if (pem.ca !== undefined && !pem.ca.includes('-----BEGIN CERTIFICATE-----'))
     problems.push(problem(`${path}.ca_file`, 'holds no PEM certificate'))
+  // Loaded only where there is something to check: it takes megabytes.
+  const { createSecureContext } = process.getBuiltinModule('node:tls')
   try {
     createSecureContext(pem)
   } catch (error) {

@@ -16,7 +16,7 @@ import {
   problem,
 } from './problems.ts'
 import { checkRules } from './rules.ts'
-import { type Config, createConfigSchema, type ProviderSettings } from './schema.ts'
+import { type Config, createConfigSchema, fixedTargetKeys, type ProviderSettings } from './schema.ts'
 import { largestFileBytes, SourceText, type SourceTree } from './source-text.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -86,11 +86,8 @@ function checkConfig(config: JsonObject, schema: z.ZodType, providers: readonly 
     const known = knownKeys(schema, path)
     return issue.keys.map(key => problem(pathText([...path, key]), 'unknown key', didYouMean(key, known)))
   })
-  return [...problems, ...checkRules(config, providers, fixedTargetKeys()), ...checkAvailability(config)]
+  return [...problems, ...checkRules(config, providers, fixedTargetKeys), ...checkAvailability(config)]
 }
-
-/** Keys of a target that don't depend on its provider. */
-const fixedTargetKeys = (): Set<string> => new Set(knownKeys(createConfigSchema([]), ['targets', 0]))
 
 const isEmptySection = (issue: z.core.$ZodIssue, config: JsonObject): boolean =>
   issue.code === 'invalid_type' &&
@@ -194,9 +191,8 @@ function warningsOf(config: JsonObject): Problem[] {
   if (config.apiVersion !== undefined && config.apiVersion !== 'v1') {
     warnings.push(problem('apiVersion', `"${String(config.apiVersion)}" is read as v1, the only version there is`))
   }
-  const fixed = fixedTargetKeys()
   eachText(config, '', (path, text) => {
-    const names = resolvesReferences(path, fixed) ? [] : referencesIn(text)
+    const names = resolvesReferences(path) ? [] : referencesIn(text)
     if (names.length > 0)
       warnings.push(problem(path, `\${${names[0]}} is taken literally: variables are not resolved here`))
   })
@@ -206,9 +202,9 @@ function warningsOf(config: JsonObject): Problem[] {
 const referencePlaces =
   /^(?:server\.tls\.passphrase|upstream\.proxy|plugins\[\d+\]\.config|mcp_servers\[\d+\]\.(?:headers|env)|observability\.(?:tracing\.headers|exporters\[\d+\]\.config))(?:$|[.[])/
 
-function resolvesReferences(path: string, fixed: ReadonlySet<string>): boolean {
+function resolvesReferences(path: string): boolean {
   const targetSetting = /^targets\[\d+\]\.([^.[]+)$/.exec(path)?.[1]
-  if (targetSetting !== undefined) return targetSetting === 'proxy' || !fixed.has(targetSetting)
+  if (targetSetting !== undefined) return targetSetting === 'proxy' || !fixedTargetKeys.has(targetSetting)
   return referencePlaces.test(path)
 }
 

@@ -197,6 +197,9 @@ const target = {
   ),
 }
 
+/** Keys of a target that don't depend on its provider. */
+export const fixedTargetKeys: ReadonlySet<string> = new Set(Object.keys(target))
+
 function settingFields(providers: readonly ProviderSettings[]): Record<string, z.ZodType> {
   const users = new Map<string, string[]>()
   const help = new Map<string, string>()

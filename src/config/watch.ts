@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { type FSWatcher, watch } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 export interface WatchOptions {
@@ -19,11 +19,11 @@ export interface FileWatch {
 export const contentHash = (content: string | Uint8Array): string => hash('sha256', content)
 
 /**
- * Calls `onChange` with the new content once the bytes of a file differ from the last ones, however they got there:
+ * Calls `onChange` once the bytes of a file differ from the last ones, however they got there:
  * written in place, renamed over, deleted and recreated, or behind a symbolic link that now points elsewhere
  * (Kubernetes swaps `..data`). A file that is away or unreadable is waited for. Nothing here keeps the process alive.
  */
-export function watchFile(file: string, onChange: (content: Buffer) => void, options: WatchOptions = {}): FileWatch {
+export function watchFile(file: string, onChange: () => void, options: WatchOptions = {}): FileWatch {
   const watcher = new Watcher(file, onChange, options)
   watcher.start()
   return { close: () => watcher.close() }
@@ -31,7 +31,7 @@ export function watchFile(file: string, onChange: (content: Buffer) => void, opt
 
 class Watcher {
   readonly #file: string
-  readonly #onChange: (content: Buffer) => void
+  readonly #onChange: () => void
   readonly #debounceMs: number
   readonly #pollMs: number
   #hash: string | null
@@ -45,11 +45,7 @@ class Watcher {
   #readAgain = false
   #closed = false
 
-  constructor(
-    file: string,
-    onChange: (content: Buffer) => void,
-    { known, debounceMs = 100, pollMs = 1500 }: WatchOptions,
-  ) {
+  constructor(file: string, onChange: () => void, { known, debounceMs = 100, pollMs = 1500 }: WatchOptions) {
     this.#file = file
     this.#onChange = onChange
     this.#hash = known ?? null
@@ -112,21 +108,45 @@ class Watcher {
       return
     }
     this.#reading = true
-    const content = await readFile(this.#file).catch(() => null) // Away or unreadable: the next event or poll looks again.
+    const found = await fileHash(this.#file)
     this.#reading = false
     if (this.#closed) return
-    if (content !== null) this.#take(content)
+    if (found !== '') this.#take(found)
     if (this.#readAgain) {
       this.#readAgain = false
       this.#soon()
     }
   }
 
-  #take(content: Buffer): void {
+  #take(found: string): void {
     const before = this.#hash
-    this.#hash = contentHash(content)
+    this.#hash = found
     // Without a known hash the first reading only says what there is.
-    if (before !== null && before !== this.#hash) this.#onChange(content)
+    if (before !== null && before !== found) this.#onChange()
+  }
+}
+
+const pieceBytes = 64 * 1024
+
+/**
+ * `contentHash` of a file, read in pieces: this thread has no use for the bytes of a large one. '' when it is away or
+ * unreadable; the next event or poll looks again.
+ */
+async function fileHash(path: string): Promise<string> {
+  let file: FileHandle | null = null
+  try {
+    file = await open(path)
+    const piece = Buffer.allocUnsafeSlow(pieceBytes)
+    const digest = createHash('sha256')
+    for (;;) {
+      const { bytesRead } = await file.read(piece, 0, pieceBytes, null)
+      if (bytesRead === 0) return digest.digest('hex')
+      digest.update(piece.subarray(0, bytesRead))
+    }
+  } catch {
+    return ''
+  } finally {
+    await file?.close()
   }
 }
 

@@ -1,9 +1,9 @@
 import type { SnapshotData } from '../core/snapshot.ts'
+import type { EngineOptions } from '../downstream/engine.ts'
 import type { AcceptorLimits } from '../link/acceptor-side.ts'
 import type { PairLayout } from '../shared/layout.ts'
 import type { MetricMemory } from '../shared/metric-rows.ts'
 import type { LogEntry, LogLevel } from '../telemetry/worker-log.ts'
-import type { EngineOptions } from '../downstream/engine.ts'
 
 /** What main and its threads tell each other, besides what goes over rings: rare, and plain data. */
 

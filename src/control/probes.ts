@@ -47,7 +47,9 @@ export function health(state: GatewayState): ControlAnswer {
       source: config.source === '' ? 'defaults' : 'file',
       loaded_at: new Date(config.loadedAtMs).toISOString(),
       reload: config.failure === null ? 'ok' : 'failed',
-      ...(config.failure === null ? {} : { failed_at: new Date(config.failure.atMs).toISOString(), problems: config.failure.problems }),
+      ...(config.failure === null
+        ? {}
+        : { failed_at: new Date(config.failure.atMs).toISOString(), problems: config.failure.problems }),
     },
   })
 }

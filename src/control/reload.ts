@@ -73,7 +73,8 @@ export class Reloader {
     this.#state = { source: source.file, loadedAtMs: Date.now(), failure: null }
     apply(result)
     if (differ(before.files, result.files)) this.#watch(result)
-    for (const warning of result.warnings) log.warn('config', { path: warning.path, warning: warning.message, hint: warning.hint })
+    for (const warning of result.warnings)
+      log.warn('config', { path: warning.path, warning: warning.message, hint: warning.hint })
     if (differ(before.server, result.server) || differ(before.runtime, result.runtime)) {
       log.warn('changes under `server` and `runtime` take effect at the next start', { reason })
     }
@@ -84,13 +85,17 @@ export class Reloader {
     this.close()
     const { file } = this.#parts.source
     const { keys, tls } = settings.files
-    if (file !== '') this.#watches.push(watchFile(file, () => void this.reload('the config file changed'), { known: settings.hash }))
-    if (keys !== '') this.#watches.push(watchFile(keys, () => void this.reload('the keys file changed'), { known: settings.keysHash }))
+    if (file !== '')
+      this.#watches.push(watchFile(file, () => void this.reload('the config file changed'), { known: settings.hash }))
+    if (keys !== '')
+      this.#watches.push(watchFile(keys, () => void this.reload('the keys file changed'), { known: settings.keysHash }))
     const { tls: listener } = settings.server
     const listenerFiles = new Set(listener === null ? [] : [listener.certFile, listener.keyFile, listener.caFile])
     for (const path of tls) {
       const isListener = listenerFiles.has(path)
-      this.#watches.push(watchFile(path, () => (isListener ? this.#parts.onTlsChange() : void this.reload('a TLS file changed'))))
+      this.#watches.push(
+        watchFile(path, () => (isListener ? this.#parts.onTlsChange() : void this.reload('a TLS file changed'))),
+      )
     }
   }
 

@@ -62,10 +62,14 @@ export function controlAccept(data: SnapshotData, parts: ControlParts): Accept {
       if (token === '') return new Failure('missing_api_key')
       const key = authenticate(token, Date.now())
       if (key === null) return new Failure('invalid_api_key')
-      if (!key.scopes.includes('admin') && (route.access === 'admin' || !key.scopes.includes('read_only'))) return new Failure('insufficient_scope')
+      if (!key.scopes.includes('admin') && (route.access === 'admin' || !key.scopes.includes('read_only')))
+        return new Failure('insufficient_scope')
     }
     if (incoming.method !== 'GET' && incoming.method !== 'HEAD') {
-      return new Failure('method_not_supported', { message: `Only ${methods} requests are accepted on ${path}.`, allow: methods })
+      return new Failure('method_not_supported', {
+        message: `Only ${methods} requests are accepted on ${path}.`,
+        allow: methods,
+      })
     }
     return route
   }
@@ -75,7 +79,10 @@ export function controlAccept(data: SnapshotData, parts: ControlParts): Accept {
     const query = incoming.target.indexOf('?')
     const path = query < 0 ? incoming.target : incoming.target.slice(0, query)
     const origin = incoming.header('origin')
-    const cors = origins.size === 0 ? '' : `vary: Origin\r\n${origins.has(origin) ? `access-control-allow-origin: ${origin}\r\n` : ''}`
+    const cors =
+      origins.size === 0
+        ? ''
+        : `vary: Origin\r\n${origins.has(origin) ? `access-control-allow-origin: ${origin}\r\n` : ''}`
     const refuse = (failure: Failure): void => {
       const answer = failureAnswer(failure, id, cors)
       incoming.whole(answer.status, answer.headers, answer.body)
@@ -90,7 +97,11 @@ export function controlAccept(data: SnapshotData, parts: ControlParts): Accept {
       return ignore
     }
     const reply = ({ status, contentType, body }: ControlAnswer): void =>
-      incoming.whole(status, new HeaderBlock(id, plainHeaders, `${cors}content-type: ${contentType}\r\ncache-control: no-store\r\n`), body)
+      incoming.whole(
+        status,
+        new HeaderBlock(id, plainHeaders, `${cors}content-type: ${contentType}\r\ncache-control: no-store\r\n`),
+        body,
+      )
     Promise.resolve()
       .then(() => route.handle())
       .then(reply)

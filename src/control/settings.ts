@@ -30,7 +30,11 @@ export interface SettingsProblems {
   readonly text: string
 }
 
-export async function readSettings(source: SettingsSource, version: number, previous?: Allocation): Promise<Settings | SettingsProblems> {
+export async function readSettings(
+  source: SettingsSource,
+  version: number,
+  previous?: Allocation,
+): Promise<Settings | SettingsProblems> {
   const { file, providers } = source
   const loaded = file === '' ? null : await loadInThread({ worker: source.loader, file, providers })
   if (loaded !== null && !loaded.result.ok) return refused(file, loaded.result.problems)
@@ -59,6 +63,9 @@ export async function readSettings(source: SettingsSource, version: number, prev
   }
 }
 
-const refused = (file: string, problems: readonly Problem[]): SettingsProblems => ({ problems, text: formatProblems(file, problems) })
+const refused = (file: string, problems: readonly Problem[]): SettingsProblems => ({
+  problems,
+  text: formatProblems(file, problems),
+})
 
 export const isRefused = (result: Settings | SettingsProblems): result is SettingsProblems => 'text' in result

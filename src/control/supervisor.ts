@@ -7,7 +7,15 @@ import { createRecordRing, RecordReader } from '../shared/record-ring.ts'
 import { Roster } from '../shared/roster.ts'
 import type { Log, LogEntry, LogLevel } from '../telemetry/worker-log.ts'
 import { fatal } from './fatal.ts'
-import type { AcceptorData, FromThread, PairMessage, SharedMemory, ToAcceptor, ToWorker, WorkerData } from './messages.ts'
+import type {
+  AcceptorData,
+  FromThread,
+  PairMessage,
+  SharedMemory,
+  ToAcceptor,
+  ToWorker,
+  WorkerData,
+} from './messages.ts'
 
 /**
  * Starts the threads, watches their hearts, and replaces what dies, hangs or leaks. One file because it is one table of
@@ -76,6 +84,8 @@ export class Supervisor {
   #snapshot: SnapshotData
   #limits: AcceptorLimits
   #listening = false
+  /** The first acceptors listen: from here on a failure is survived, not fatal. */
+  #started = false
   #port = 0
   #stopping = false
   #timer: NodeJS.Timeout | null = null
@@ -97,10 +107,13 @@ export class Supervisor {
     const workers = Array.from({ length: this.#options.workers }, () => this.#spawnWorker())
     this.#timer = setInterval(() => this.#look(), beatEveryMs)
     this.#recordsTimer = setInterval(() => this.#readRecords(), readRecordsEveryMs)
-    await Promise.all([...acceptors, ...workers].map(thread => this.#becomes(thread, thread.role === 'acceptor' ? 'starting' : 'live')))
+    await Promise.all(
+      [...acceptors, ...workers].map(thread => this.#becomes(thread, thread.role === 'acceptor' ? 'starting' : 'live')),
+    )
     for (const thread of acceptors) this.#toAcceptor(thread, { kind: 'listen' })
     this.#listening = true
     await Promise.all(acceptors.map(thread => this.#becomes(thread, 'live')))
+    this.#started = true
     return this.#port
   }
 
@@ -116,15 +129,21 @@ export class Supervisor {
     }
   }
 
-  /** Replaces the acceptors one after the other (new TLS files). */
+  /**
+   * Replaces the acceptors one after the other (new TLS files). The successor listens first where the port can be
+   * shared; elsewhere connections are refused for as long as a thread takes to start.
+   */
   async rollAcceptors(): Promise<void> {
     for (const thread of this.#of('acceptor')) {
-      if (thread.state !== 'live') continue
-      const successor = this.#spawnAcceptor()
+      if (thread.state !== 'live' || this.#stopping) continue
       thread.replaced = true
-      await this.#becomes(successor, 'live')
-      this.#setState(thread, 'draining')
-      this.#toAcceptor(thread, { kind: 'drain' })
+      const retire = (): void => {
+        this.#setState(thread, 'draining')
+        this.#toAcceptor(thread, { kind: 'drain' })
+      }
+      if (!this.#options.listen.sharedPort) retire()
+      await this.#becomes(this.#spawnAcceptor(), 'live')
+      if (this.#options.listen.sharedPort) retire()
       await this.#until(() => thread.drained || thread.closed, 15_000)
       this.#toAcceptor(thread, { kind: 'close' })
       await this.#until(() => !this.#threads.has(thread.row), closeTimeoutMs)
@@ -166,7 +185,15 @@ export class Supervisor {
     return counts
   }
 
-  threads(): { name: string; thread: number; state: ThreadStateName; heapMb: number; externalMb: number; inFlight: number; lagMs: number }[] {
+  threads(): {
+    name: string
+    thread: number
+    state: ThreadStateName
+    heapMb: number
+    externalMb: number
+    inFlight: number
+    lagMs: number
+  }[] {
     return [...this.#threads.values()].map(({ name, row }) => ({ name, thread: row, ...this.#roster.view(row) }))
   }
 
@@ -212,7 +239,13 @@ export class Supervisor {
     this.#roster.clear(row)
     this.#roster.setState(row, 'starting')
     const records = createRecordRing()
-    const common = { thread: row, memory: options.memory, logLevel: options.logLevel, records, stuckAfterMs: options.stuckAfterMs }
+    const common = {
+      thread: row,
+      memory: options.memory,
+      logLevel: options.logLevel,
+      records,
+      stuckAfterMs: options.stuckAfterMs,
+    }
     return { options, row, records, common }
   }
 
@@ -234,7 +267,9 @@ export class Supervisor {
     }
     this.#threads.set(row, thread)
     worker.on('message', (message: FromThread) => this.#hear(thread, message))
-    worker.on('error', error => this.#options.log.error(`${role} failed`, { thread: thread.name, error: String(error) }))
+    worker.on('error', error =>
+      this.#options.log.error(`${role} failed`, { thread: thread.name, error: String(error) }),
+    )
     worker.on('exit', code => this.#exited(thread, code))
     return thread
   }
@@ -254,8 +289,8 @@ export class Supervisor {
         this.#setState(thread, 'live')
         break
       case 'listen-failed':
-        this.#failure ??= new Error(message.message)
-        if (this.#listening && thread.replaced === false) this.#options.log.error('an acceptor cannot listen', { thread: thread.name, error: message.message })
+        if (!this.#started) this.#failure ??= new Error(message.message)
+        else this.#options.log.error('an acceptor cannot listen', { thread: thread.name, error: message.message })
         this.#toAcceptor(thread, { kind: 'close' })
         this.#wake()
         break
@@ -288,11 +323,13 @@ export class Supervisor {
       for (const acceptor of this.#of('acceptor')) if (this.#readyRows.has(acceptor.row)) this.#pair(acceptor, thread)
       return
     }
-    for (const worker of this.#of('worker')) if (this.#readyRows.has(worker.row) && worker.state !== 'dead') this.#pair(thread, worker)
+    for (const worker of this.#of('worker'))
+      if (this.#readyRows.has(worker.row) && worker.state !== 'dead') this.#pair(thread, worker)
     const pair = this.#newPair()
     this.#options.control.addAcceptor(thread.row, { kind: 'pair', peer: thread.row, role: 'control', ...pair })
     this.#toAcceptor(thread, { kind: 'pair', peer: 0, role: 'control', ...pair })
-    if (this.#options.workers === 0) this.#toAcceptor(thread, { kind: 'pair', peer: thread.row, role: 'worker', ...this.#newPair() })
+    if (this.#options.workers === 0)
+      this.#toAcceptor(thread, { kind: 'pair', peer: thread.row, role: 'worker', ...this.#newPair() })
   }
 
   readonly #readyRows = new Set<number>()
@@ -329,7 +366,8 @@ export class Supervisor {
   }
 
   #lookAtAcceptor(thread: Thread, silentMs: number): void {
-    if (!thread.closed && this.#readyRows.has(thread.row) && silentMs > this.#options.stuckAfterMs) fatal(`${thread.name} does not respond`)
+    if (!thread.closed && this.#readyRows.has(thread.row) && silentMs > this.#options.stuckAfterMs)
+      fatal(`${thread.name} does not respond`)
   }
 
   #lookAtWorker(thread: Thread, silentMs: number, now: number): void {
@@ -340,12 +378,19 @@ export class Supervisor {
     if (silentMs > this.#options.stuckAfterMs) return this.#terminate(thread, 'does not respond')
     if (silentMs > suspectAfterMs && thread.state === 'live') {
       this.#setState(thread, 'suspect')
-      this.#options.log.warn('a worker is silent; a spare one starts', { thread: thread.name, silent_ms: Math.round(silentMs) })
+      this.#options.log.warn('a worker is silent; a spare one starts', {
+        thread: thread.name,
+        silent_ms: Math.round(silentMs),
+      })
       this.#replace(thread)
     } else if (silentMs === 0 && thread.state === 'suspect') this.#recover(thread)
     const { heapMb, externalMb } = this.#roster.view(thread.row)
     if (thread.state === 'live' && heapMb + externalMb > this.#options.workerMemoryMb) {
-      this.#options.log.warn('a worker uses too much memory and is replaced', { thread: thread.name, heap_mb: heapMb, external_mb: externalMb })
+      this.#options.log.warn('a worker uses too much memory and is replaced', {
+        thread: thread.name,
+        heap_mb: heapMb,
+        external_mb: externalMb,
+      })
       this.#replace(thread)
       this.#retire(thread)
     }
@@ -408,7 +453,10 @@ export class Supervisor {
     this.#deaths.push(performance.now())
     if (!this.isCrashLooping) return this.#replace(thread)
     const backoffMs = Math.min(longestBackoffMs, 250 * 2 ** (this.#deaths.length - crashes))
-    this.#options.log.error('crash loop: threads keep dying', { deaths: this.#deaths.length, next_start_in_ms: backoffMs })
+    this.#options.log.error('crash loop: threads keep dying', {
+      deaths: this.#deaths.length,
+      next_start_in_ms: backoffMs,
+    })
     setTimeout(() => this.#replace(thread), backoffMs).unref()
   }
 
@@ -429,7 +477,8 @@ export class Supervisor {
       this.#options.control.removeAcceptor(thread.row)
       for (const other of this.#threads.values()) {
         other.heldBy.delete(thread.row)
-        if (other.role === 'worker' && other.state !== 'dead') this.#toWorker(other, { kind: 'acceptor-gone', thread: thread.row })
+        if (other.role === 'worker' && other.state !== 'dead')
+          this.#toWorker(other, { kind: 'acceptor-gone', thread: thread.row })
       }
     }
     this.#sweepDead()

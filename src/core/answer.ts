@@ -17,7 +17,11 @@ export const jsonHeaders = fixedHeaders(securityHeaders + jsonType)
 export const plainHeaders = fixedHeaders(securityHeaders)
 
 /** A failure as an answer. `own`: further header lines. */
-export function failureAnswer(failure: Failure, requestId: string, own = ''): { status: number; headers: HeaderBlock; body: string } {
+export function failureAnswer(
+  failure: Failure,
+  requestId: string,
+  own = '',
+): { status: number; headers: HeaderBlock; body: string } {
   const wait = failure.details.retryAfterMs
   if (wait !== undefined) own += `retry-after: ${Math.max(1, Math.ceil(wait / 1000))}\r\n`
   else if (failure.status === 429 || failure.status === 503) own += 'retry-after: 1\r\n'

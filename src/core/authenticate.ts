@@ -10,7 +10,12 @@ export type Authenticate = (token: string, nowMs: number) => KeyData | null
 export function authenticator(masterKeySha256: string, findKey: (digest: string) => KeyData | null): Authenticate {
   const masterDigest = Buffer.from(masterKeySha256, 'hex').latin1Slice()
   // The fingerprint makes a rotation of the key visible wherever the id is shown.
-  const master: KeyData = { id: `${masterKey}:${masterKeySha256.slice(0, 16)}`, name: masterKey, scopes: ['admin'], expiresAtMs: 0 }
+  const master: KeyData = {
+    id: `${masterKey}:${masterKeySha256.slice(0, 16)}`,
+    name: masterKey,
+    scopes: ['admin'],
+    expiresAtMs: 0,
+  }
   // Only a digest is looked up, never the token: how long that takes says nothing about any stored key.
   return (token, nowMs) => {
     const digest = hash('sha256', token, 'binary')

@@ -18,7 +18,14 @@ export interface Usage {
   cacheWrite: number
 }
 
-export const noUsage: Usage = Object.freeze({ prompt: 0, completion: 0, total: 0, reasoning: 0, cacheRead: 0, cacheWrite: 0 })
+export const noUsage: Usage = Object.freeze({
+  prompt: 0,
+  completion: 0,
+  total: 0,
+  reasoning: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+})
 
 const count = (value: Json | undefined): number =>
   typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0
@@ -37,7 +44,10 @@ export function parseUsage(usage: JsonObject): Usage {
     completion,
     total: count(usage.total_tokens) || prompt + completion,
     reasoning: nested(usage, 'completion_tokens_details', 'reasoning_tokens') || count(usage.reasoning_tokens),
-    cacheRead: nested(usage, 'prompt_tokens_details', 'cached_tokens') || count(usage.cache_read_tokens) || count(usage.cached_tokens),
+    cacheRead:
+      nested(usage, 'prompt_tokens_details', 'cached_tokens') ||
+      count(usage.cache_read_tokens) ||
+      count(usage.cached_tokens),
     cacheWrite: count(usage.cache_write_tokens),
   }
 }

@@ -50,7 +50,11 @@ export interface TargetData {
   /** Serves any model: its base URL is the operator's own, or the provider says so. */
   readonly anyModel: boolean
   readonly weight: number
-  readonly retry: { readonly attempts: number; readonly onStatusCodes: readonly number[]; readonly initialBackoffMs: number }
+  readonly retry: {
+    readonly attempts: number
+    readonly onStatusCodes: readonly number[]
+    readonly initialBackoffMs: number
+  }
   readonly maxConnections: number
   /** Row in the shared target state, kept across reloads while the target is unchanged. */
   readonly row: number

@@ -18,7 +18,12 @@ const kinds: Readonly<Record<number, FailureKind>> = {
 const longestHintMs = 24 * 3600_000
 
 /** An answer that is no success, as a failure. `retryAfterMs` < 0: the upstream gave no hint. */
-export function upstreamFailure(status: number, error: UpstreamError, retryAfterMs: number, redact: (text: string) => string): Failure {
+export function upstreamFailure(
+  status: number,
+  error: UpstreamError,
+  retryAfterMs: number,
+  redact: (text: string) => string,
+): Failure {
   const meant = error.status ?? status
   const kind = kinds[meant] ?? (meant >= 500 ? 'upstream_error' : 'upstream_refused')
   const hint = error.retryAfterMs ?? (retryAfterMs >= 0 ? retryAfterMs : undefined)

@@ -1,9 +1,20 @@
 import { failureAnswer, jsonHeaders } from '../core/answer.ts'
-import { HeaderBlock } from '../core/header-block.ts'
 import { Failure, type FailureKind } from '../core/failures.ts'
+import { HeaderBlock } from '../core/header-block.ts'
 import type { ExchangeEvents, Reply, RequestHead, RequestListener } from '../downstream/engine.ts'
 import { ringBell } from '../shared/doorbell.ts'
-import { exchangeId, Flag, frameHeader, Kind, type PairLayout, roster, Stage, slotBits, slotOf, ThreadState } from '../shared/layout.ts'
+import {
+  exchangeId,
+  Flag,
+  frameHeader,
+  Kind,
+  type PairLayout,
+  roster,
+  Stage,
+  slotBits,
+  slotOf,
+  ThreadState,
+} from '../shared/layout.ts'
 import { RingReader, RingWriter } from '../shared/ring.ts'
 import { encodeRequestMeta, RequestMeta } from './request-meta.ts'
 
@@ -263,7 +274,11 @@ class Pair {
           const length = reader.word(reader.meta)
           const headers = reader.bytes.subarray(reader.meta + 4, reader.meta + reader.metaLength)
           if ((reader.flags & Flag.last) !== 0) {
-            exchange.onWhole(reader.code, headers, reader.bytes.subarray(reader.payload, reader.payload + reader.payloadLength))
+            exchange.onWhole(
+              reader.code,
+              headers,
+              reader.bytes.subarray(reader.payload, reader.payload + reader.payloadLength),
+            )
           } else exchange.onHead(reader.code, headers, length === 0xffffffff ? -1 : length, reader.flags)
           break
         }
@@ -370,12 +385,23 @@ class Exchange implements ExchangeEvents {
   #answerLiveness(method: string): void {
     const alive = this.#link.options.isMainAlive()
     if (method !== 'GET' && method !== 'HEAD') {
-      this.#refuse(new Failure('method_not_supported', { message: 'Only GET, HEAD requests are accepted on /livez.', allow: 'GET, HEAD' }), true)
+      this.#refuse(
+        new Failure('method_not_supported', {
+          message: 'Only GET, HEAD requests are accepted on /livez.',
+          allow: 'GET, HEAD',
+        }),
+        true,
+      )
       return
     }
     const body = encoder.encode(alive ? '{"status":"ok"}\n' : '{"status":"stalled"}\n')
     this.#leave()
-    this.#reply.whole(alive ? 200 : 503, new HeaderBlock(this.#requestId, jsonHeaders, '').toBuffer(), body, this.#link.draining)
+    this.#reply.whole(
+      alive ? 200 : 503,
+      new HeaderBlock(this.#requestId, jsonHeaders, '').toBuffer(),
+      body,
+      this.#link.draining,
+    )
   }
 
   // From the client.
@@ -699,7 +725,11 @@ class Exchange implements ExchangeEvents {
     if (untouched && this.#repeatable && !this.#headSent && pair.writer.stillHolds(this.#frameCursor)) {
       const at = this.#frameBytes
       const header = (at - frameHeader) >> 2
-      const words = new Uint32Array(pair.writer.bytes.buffer, pair.writer.bytes.byteOffset, pair.writer.bytes.byteLength >> 2)
+      const words = new Uint32Array(
+        pair.writer.bytes.buffer,
+        pair.writer.bytes.byteOffset,
+        pair.writer.bytes.byteLength >> 2,
+      )
       const body = Buffer.from(pair.writer.bytes.subarray(at + words[header + 3]!, at - frameHeader + words[header]!))
       this.#state = reading
       this.#held = [body]
@@ -740,7 +770,12 @@ class Exchange implements ExchangeEvents {
     if (this.#state !== dispatched) this.#state = over
     this.#gone = true
     const answer = failureAnswer(failure, this.#requestId || requestIdIn(this.#meta, this.#link))
-    this.#reply.whole(answer.status, answer.headers.toBuffer(), encoder.encode(answer.body), close || this.#link.draining)
+    this.#reply.whole(
+      answer.status,
+      answer.headers.toBuffer(),
+      encoder.encode(answer.body),
+      close || this.#link.draining,
+    )
   }
 
   checkDeadlines(nowMs: number): void {

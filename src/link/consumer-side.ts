@@ -195,6 +195,11 @@ class Pair {
     this.#blocked.add(exchange)
   }
 
+  /** The client has taken some of what this exchange waits with. Those that wait for the ring keep their order. */
+  retry(exchange: RingExchange): void {
+    if (!this.#blocked.has(exchange) && !exchange.flushPending()) this.#blocked.add(exchange)
+  }
+
   #unblock(): void {
     for (const exchange of [...this.#blocked]) {
       this.#blocked.delete(exchange)
@@ -223,7 +228,7 @@ class RingExchange implements Incoming {
   readonly #meta: RequestMeta
   listener!: IncomingListener
   #state = open
-  /** Bytes of the answer the client has not yet taken. */
+  /** Bytes that went into the ring and that the client has not yet taken. */
   #behind = 0
   /** The pipeline was told to hold back. */
   #held = false
@@ -231,6 +236,8 @@ class RingExchange implements Incoming {
   #pending: (Uint8Array | null)[] | null = null
   #pendingHead: { status: number; headers: HeaderBlock; length: number } | null = null
   #aborting = false
+  /** The pipeline has ended the answer; its last bytes may still wait. It hears nothing more. */
+  #ended = false
   #events = false
   /** Upload bytes taken and not yet acknowledged. */
   #unacked = 0
@@ -271,7 +278,9 @@ class RingExchange implements Incoming {
 
   credit(bytes: number): void {
     this.#behind -= bytes
-    if (this.#held && this.#behind < window / 2 && this.#pending === null) {
+    if (this.#behind >= window / 2) return
+    if (this.#pending !== null) this.#pair.retry(this)
+    else if (this.#held) {
       this.#held = false
       this.listener.onDrain()
     }
@@ -279,16 +288,17 @@ class RingExchange implements Incoming {
 
   cancel(): void {
     if (this.#state === over) return
+    const isHeard = !this.#ended
     this.#finish(Kind.abort)
-    this.listener.onCancel()
+    if (isHeard) this.listener.onCancel()
   }
 
   /** The acceptor itself is gone. */
   dispose(): void {
-    const wasOver = this.#state === over
+    const isHeard = this.#state !== over && !this.#ended
     this.#state = over
     this.#pair.forget(this)
-    if (!wasOver) this.listener.onCancel()
+    if (isHeard) this.listener.onCancel()
   }
 
   // To the acceptor.
@@ -342,15 +352,15 @@ class RingExchange implements Incoming {
   }
 
   write(chunk: Uint8Array | string): boolean {
-    if (this.#state !== started) return false
+    if (this.#state !== started || this.#ended) return false
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
-    this.#behind += bytes.length
     if (this.#pending !== null) this.#pending.push(Buffer.from(bytes))
     else {
       const written = this.#chunks(bytes)
       if (written < bytes.length) {
         this.#pending = [Buffer.from(bytes.subarray(written))]
-        this.#block()
+        // Else the client's next credit goes on with it.
+        if (this.#behind < window) this.#block()
       }
     }
     if (this.#pending === null && this.#behind < window) return true
@@ -358,15 +368,16 @@ class RingExchange implements Incoming {
     return false
   }
 
-  /** Writes as much as fits; returns how many bytes that was. */
+  /** Writes as much as fits into the ring and the client's window; returns how many bytes that was. */
   #chunks(bytes: Uint8Array): number {
     const { writer } = this.#pair
     const most = Math.min(maxChunk, writer.maxFrame - frameHeader)
     let done = 0
-    while (done < bytes.length) {
+    while (done < bytes.length && this.#behind < window) {
       const size = Math.min(most, bytes.length - done)
       const at = writer.reserve(this.id, Kind.chunk, 0, 0, 0, size)
       if (at < 0) break
+      this.#behind += size
       writer.bytes.set(size === bytes.length ? bytes : bytes.subarray(done, done + size), at)
       writer.commit()
       done += size
@@ -376,8 +387,9 @@ class RingExchange implements Incoming {
   }
 
   end(): void {
-    if (this.#state !== started) return
+    if (this.#state !== started || this.#ended) return
     if (this.#pending !== null) {
+      this.#ended = true
       this.#pending.push(null)
       return
     }
@@ -421,7 +433,7 @@ class RingExchange implements Incoming {
     if (!pair.writer.wantSpace()) setImmediate(() => pair.serve())
   }
 
-  /** Room may have come. Returns false when there is still not enough. */
+  /** Room may have come. Returns false when there is still not enough in the ring. */
   flushPending(): boolean {
     const pending = this.#pending
     if (pending === null) return true
@@ -440,7 +452,7 @@ class RingExchange implements Incoming {
       const written = this.#chunks(bytes)
       if (written < bytes.length) {
         pending[0] = bytes.subarray(written)
-        return this.#still()
+        return this.#behind >= window || this.#still()
       }
       pending.shift()
     }

@@ -10,7 +10,10 @@ import type { RequestHead } from '../downstream/engine.ts'
  */
 const firstLetter = 0x41
 const marks = forwardedHeaders.map((_, index) => `\n${String.fromCharCode(firstLetter + index)}`)
-const markOf = Object.fromEntries(forwardedHeaders.map((name, index) => [name, marks[index]])) as Record<ForwardedHeader, string>
+const markOf = Object.fromEntries(forwardedHeaders.map((name, index) => [name, marks[index]])) as Record<
+  ForwardedHeader,
+  string
+>
 
 export function encodeRequestMeta(head: RequestHead, remote: string): string {
   let text = `${head.method} ${head.target}\n${remote}`

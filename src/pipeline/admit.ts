@@ -23,7 +23,8 @@ export interface RouteTable {
 export function routeTable(surfaces: readonly Surface[], planned: readonly PlannedRoute[]): RouteTable {
   const exact = new Map<string, { methods: readonly string[]; route: Route | null }>()
   for (const { path, methods } of planned) exact.set(path, { methods, route: null })
-  for (const surface of surfaces) exact.set(surface.path, { methods: surface.methods, route: { kind: 'surface', surface } })
+  for (const surface of surfaces)
+    exact.set(surface.path, { methods: surface.methods, route: { kind: 'surface', surface } })
   exact.set('/v1/models', { methods: ['GET', 'HEAD'], route: { kind: 'models' } })
   const one = '/v1/models/'
 
@@ -62,7 +63,8 @@ export function admit(exchange: Exchange, { routes, buckets, metrics }: AdmitPar
     () => incoming.header('x-forwarded-for'),
     () => incoming.header('x-real-ip'),
   )
-  if (snapshot.corsOrigins !== null) exchange.extraHeaders = corsHeaders(snapshot.corsOrigins, incoming.header('origin'))
+  if (snapshot.corsOrigins !== null)
+    exchange.extraHeaders = corsHeaders(snapshot.corsOrigins, incoming.header('origin'))
   if (incoming.method === 'OPTIONS' && incoming.header('origin') !== '') return { kind: 'preflight' }
 
   if (buckets !== null) {
@@ -80,7 +82,10 @@ export function admit(exchange: Exchange, { routes, buckets, metrics }: AdmitPar
   if (found === null) return new Failure('not_found', { message: `there is nothing at ${printable(exchange.path)}` })
   if (!found.methods.includes(incoming.method)) {
     const accepted = found.methods.join(', ')
-    return new Failure('method_not_supported', { message: `Only ${accepted} requests are accepted on ${printable(exchange.path)}.`, allow: accepted })
+    return new Failure('method_not_supported', {
+      message: `Only ${accepted} requests are accepted on ${printable(exchange.path)}.`,
+      allow: accepted,
+    })
   }
   return found.route ?? new Failure('not_implemented', { message: `${exchange.path} is not available yet` })
 }

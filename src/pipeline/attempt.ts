@@ -36,7 +36,13 @@ export class Walk {
   #timer: NodeJS.Timeout | null = null
   #deadline: NodeJS.Timeout | null = null
 
-  constructor(exchange: Exchange, call: Call, targets: readonly CompiledTarget[], body: Uint8Array, metrics: ThreadMetrics) {
+  constructor(
+    exchange: Exchange,
+    call: Call,
+    targets: readonly CompiledTarget[],
+    body: Uint8Array,
+    metrics: ThreadMetrics,
+  ) {
     this.exchange = exchange
     this.call = call
     this.metrics = metrics
@@ -166,7 +172,13 @@ class Attempt implements UpstreamHandler, Flow {
     this.target = target
     this.#codec = target.codec(walk.exchange.surface!)!
     const { exchange, call } = walk
-    this.#context = { model: exchange.model, settings: target.data.settings, stream: call.stream, requestId: exchange.id, nowMs: Date.now() }
+    this.#context = {
+      model: exchange.model,
+      settings: target.data.settings,
+      stream: call.stream,
+      requestId: exchange.id,
+      nowMs: Date.now(),
+    }
   }
 
   send(body: Uint8Array): void {
@@ -245,7 +257,8 @@ class Attempt implements UpstreamHandler, Flow {
     const forwarded = forwardedHeaders(headers)
     const verbatim = this.#codec.relay === 'verbatim'
     if (exchange.stream) {
-      if (!type.startsWith('text/event-stream')) return new Failure('upstream_error', { cause: `asked for an event stream, got ${type || 'no content type'}` })
+      if (!type.startsWith('text/event-stream'))
+        return new Failure('upstream_error', { cause: `asked for an event stream, got ${type || 'no content type'}` })
       const { streamUsage } = exchange.snapshot.data.compatibility
       const wish = this.#walk.call.usageWish
       const withholdUsage = streamUsage === 'always' ? wish === false : wish !== true
@@ -255,7 +268,9 @@ class Attempt implements UpstreamHandler, Flow {
         : new StreamTranslation(exchange, this.#codec, this.#context, head, this, withholdUsage)
     }
     const head: AnswerHead = { fixed: this.target.jsonHeaders, forwarded, contentLength: headers.contentLength }
-    return verbatim ? new JsonRelay(exchange, head, this) : new JsonTranslation(exchange, this.#codec, this.#context, head)
+    return verbatim
+      ? new JsonRelay(exchange, head, this)
+      : new JsonTranslation(exchange, this.#codec, this.#context, head)
   }
 
   onData(chunk: Uint8Array): void {
@@ -315,7 +330,8 @@ class Attempt implements UpstreamHandler, Flow {
     if (details.cause === undefined && failure.kind !== 'stream_error') return failure
     const { redact } = this.#exchange.snapshot
     const cause = redact(details.cause ?? '')
-    if (failure.kind !== 'stream_error' || this.#exchange.committed) return new Failure(failure.kind, { ...details, cause })
+    if (failure.kind !== 'stream_error' || this.#exchange.committed)
+      return new Failure(failure.kind, { ...details, cause })
     return details.upstreamStatus === undefined
       ? new Failure('upstream_error', { ...details, cause })
       : upstreamFailure(details.upstreamStatus, { message: cause }, -1, redact)

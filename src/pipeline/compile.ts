@@ -1,7 +1,7 @@
-import { type Authenticate, authenticator } from '../core/authenticate.ts'
 import { eventStreamType, jsonType, securityHeaders } from '../core/answer.ts'
-import { type FixedHeaders, fixedHeaders } from '../core/header-block.ts'
+import { type Authenticate, authenticator } from '../core/authenticate.ts'
 import { type ClientAddress, clientAddress } from '../core/client-address.ts'
+import { type FixedHeaders, fixedHeaders } from '../core/header-block.ts'
 import type { ChatCodec, Provider, TargetContext } from '../core/provider.ts'
 import { createRedactor } from '../core/redact.ts'
 import type { SnapshotData, TargetData } from '../core/snapshot.ts'
@@ -53,7 +53,10 @@ export interface CompiledTarget {
 /** Model ids seen are remembered up to this many; they come from clients. */
 const maxRouted = 2048
 
-export function compileSnapshot(data: SnapshotData, { providers, strategies, surfaces, upstream, userAgent }: Registries): Snapshot {
+export function compileSnapshot(
+  data: SnapshotData,
+  { providers, strategies, surfaces, upstream, userAgent }: Registries,
+): Snapshot {
   const byId = new Map(providers.map(provider => [provider.id, provider]))
   const targets = data.targets.map(target => {
     const provider = byId.get(target.provider)
@@ -86,7 +89,12 @@ export function compileSnapshot(data: SnapshotData, { providers, strategies, sur
   }
 }
 
-function route(targets: readonly CompiledTarget[], strategy: Strategy, surface: Surface, model: string): readonly CompiledTarget[] {
+function route(
+  targets: readonly CompiledTarget[],
+  strategy: Strategy,
+  surface: Surface,
+  model: string,
+): readonly CompiledTarget[] {
   const capable = targets.filter(target => target.codec(surface) !== null)
   // A strategy that commits decides before the model is looked at: `single` is its first target or nothing.
   const considered = strategy.commits ? strategy.order(capable) : capable
@@ -96,7 +104,13 @@ function route(targets: readonly CompiledTarget[], strategy: Strategy, surface: 
   return strategy.order(found)
 }
 
-function compileTarget(data: TargetData, provider: Provider, snapshot: SnapshotData, upstream: Upstream, userAgent: string): CompiledTarget {
+function compileTarget(
+  data: TargetData,
+  provider: Provider,
+  snapshot: SnapshotData,
+  upstream: Upstream,
+  userAgent: string,
+): CompiledTarget {
   const root = provider.origin(data.settings)
   const local = root.startsWith('local:')
   const url = local ? null : new URL(root)

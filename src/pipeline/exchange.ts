@@ -135,7 +135,9 @@ export class Exchange {
       // The contract of streams: one error event, no [DONE].
       const type = failure.kind === 'stream_timeout' ? 'timeout_error' : 'stream_error'
       const code = failure.kind === 'stream_timeout' ? 'stream_timeout' : 'stream_error'
-      this.incoming.write(`data: ${JSON.stringify({ error: { message: failure.message, type, param: null, code } })}\n\n`)
+      this.incoming.write(
+        `data: ${JSON.stringify({ error: { message: failure.message, type, param: null, code } })}\n\n`,
+      )
       this.incoming.end()
     } else this.incoming.abort()
     this.finish()

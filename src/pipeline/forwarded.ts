@@ -15,11 +15,14 @@ const allowed = [
   'x-ratelimit-reset-tokens',
 ] as const
 
+/** All of them are short; a longer value is none of them, and would not fit a frame. */
+const longestValue = 512
+
 export function forwardedHeaders(headers: ResponseHeaders): string {
   let block = ''
   for (const name of allowed) {
     const value = headers.get(name)
-    if (value !== '') block += `${name}: ${value}\r\n`
+    if (value !== '' && value.length <= longestValue) block += `${name}: ${value}\r\n`
   }
   return block
 }

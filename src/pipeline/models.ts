@@ -22,7 +22,8 @@ export interface ModelSource {
 export function modelEntries(sources: readonly ModelSource[], createdUnixS: number): ModelEntry[] {
   const entries = new Map<string, ModelEntry>()
   for (const { provider, models } of sources)
-    for (const id of models) if (!entries.has(id)) entries.set(id, { id, object: 'model', created: createdUnixS, owned_by: provider })
+    for (const id of models)
+      if (!entries.has(id)) entries.set(id, { id, object: 'model', created: createdUnixS, owned_by: provider })
   return [...entries.values()]
 }
 
@@ -47,7 +48,8 @@ function listOf(snapshot: Snapshot): ReadonlyMap<string, ModelEntry> {
 
 export function modelsAnswer(exchange: Exchange, id: string | null): void {
   const list = listOf(exchange.snapshot)
-  if (id === null) return exchange.answer(200, jsonHeaders, '', `${JSON.stringify({ object: 'list', data: [...list.values()] })}\n`)
+  if (id === null)
+    return exchange.answer(200, jsonHeaders, '', `${JSON.stringify({ object: 'list', data: [...list.values()] })}\n`)
   const entry = list.get(id)
   if (entry === undefined) return exchange.fail(new Failure('model_not_found'))
   exchange.answer(200, jsonHeaders, '', `${JSON.stringify(entry)}\n`)

@@ -72,7 +72,14 @@ export class StreamTranslation implements Reply {
   #finished = false
   #done = false
 
-  constructor(exchange: Exchange, codec: ChatCodec, context: TargetContext, head: AnswerHead, flow: Flow, withholdUsage: boolean) {
+  constructor(
+    exchange: Exchange,
+    codec: ChatCodec,
+    context: TargetContext,
+    head: AnswerHead,
+    flow: Flow,
+    withholdUsage: boolean,
+  ) {
     this.#exchange = exchange
     this.#head = head
     this.#flow = flow
@@ -122,7 +129,8 @@ export class StreamTranslation implements Reply {
     if (last !== null) this.#event(last)
     this.#flush()
     if (this.#failure !== null) return this.#failure
-    if (!this.#done && !this.#finished) return new Failure('stream_error', { cause: 'the stream ended without a finish reason' })
+    if (!this.#done && !this.#finished)
+      return new Failure('stream_error', { cause: 'the stream ended without a finish reason' })
     this.#hasContent = true
     for (const chunk of this.#decoder.end?.() ?? []) this.#chunk(chunk)
     this.#out += doneEvent

@@ -18,7 +18,8 @@ export function ringBell(words: Int32Array, thread: number, producer: number): v
   // The consumer clears a bit before it reads the ring, so a bit that is still set will cover what we published.
   if ((Atomics.load(words, dirty) & bit) === 0) Atomics.or(words, dirty, bit)
   const bell = roster.bell(thread)
-  if (Atomics.load(words, bell) === asleep && Atomics.exchange(words, bell, awake) === asleep) Atomics.notify(words, bell, 1)
+  if (Atomics.load(words, bell) === asleep && Atomics.exchange(words, bell, awake) === asleep)
+    Atomics.notify(words, bell, 1)
 }
 
 export class Doorbell {

@@ -121,7 +121,13 @@ export function pairLayout(ringBytes: number, slots: number): PairLayout {
   const requests = control + stageBytes
   return {
     requests: { tail: 0, head: lineWords, wantsSpace: 2 * lineWords, offset: requests, size: ringBytes },
-    responses: { tail: 3 * lineWords, head: 4 * lineWords, wantsSpace: 5 * lineWords, offset: requests + ringBytes, size: ringBytes },
+    responses: {
+      tail: 3 * lineWords,
+      head: 4 * lineWords,
+      wantsSpace: 5 * lineWords,
+      offset: requests + ringBytes,
+      size: ringBytes,
+    },
     stages: control / 4,
     slots,
     bytes: requests + 2 * ringBytes,
@@ -129,7 +135,11 @@ export function pairLayout(ringBytes: number, slots: number): PairLayout {
 }
 
 /** All pairs share one memory budget; a ring is 64 KiB … 1 MiB. Untouched pages of a ring cost nothing. */
-export function pairSizes(acceptors: number, consumers: number, budgetBytes: number): { ringBytes: number; slots: number } {
+export function pairSizes(
+  acceptors: number,
+  consumers: number,
+  budgetBytes: number,
+): { ringBytes: number; slots: number } {
   const pairs = Math.max(1, acceptors * consumers)
   const ringBytes = Math.min(1 << 20, Math.max(64 << 10, powerOfTwoAtMost(budgetBytes / pairs / 2)))
   const slots = Math.min(16_384, Math.max(1_024, powerOfTwoAtMost(65_536 / pairs)))
@@ -137,7 +147,14 @@ export function pairSizes(acceptors: number, consumers: number, budgetBytes: num
 }
 
 export function recordsLayout(ringBytes: number): RingLayout & { readonly bytes: number } {
-  return { tail: 0, head: lineWords, wantsSpace: 2 * lineWords, offset: 3 * cacheLine, size: ringBytes, bytes: 3 * cacheLine + ringBytes }
+  return {
+    tail: 0,
+    head: lineWords,
+    wantsSpace: 2 * lineWords,
+    offset: 3 * cacheLine,
+    size: ringBytes,
+    bytes: 3 * cacheLine + ringBytes,
+  }
 }
 
 /**

@@ -52,7 +52,15 @@ export class RingWriter {
    * Room for one frame of `meta + payload` bytes, its header already written. Returns the position of the meta, or -1:
    * the ring is full (then `wantSpace` asks to be woken). At most one frame is reserved at a time.
    */
-  reserve(id: number, kind: number, flags: number, code: number, meta: number, payload: number, urgent = false): number {
+  reserve(
+    id: number,
+    kind: number,
+    flags: number,
+    code: number,
+    meta: number,
+    payload: number,
+    urgent = false,
+  ): number {
     const length = frameHeader + meta + payload
     if (length > this.maxFrame) throw new RangeError(`frame of ${length} bytes exceeds ${this.maxFrame}`)
     const padded = align8(length)

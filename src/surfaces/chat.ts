@@ -16,7 +16,8 @@ export const chat: Surface = {
     if (!isUtf8(body)) return new Failure('invalid_request', { message: 'the request body is not valid UTF-8' })
     scanned = null
     const problem = scanObject(body, 0, body.length, top)
-    if (problem !== null) return new Failure('invalid_request', { message: `the request body is not valid JSON: ${problem}` })
+    if (problem !== null)
+      return new Failure('invalid_request', { message: `the request body is not valid JSON: ${problem}` })
     const invalid = validateChat(body, top)
     if (invalid !== null) return invalid
     scanned = body
@@ -44,6 +45,10 @@ class ChatCall implements Call {
     const rename = this.#hasTokenLimit ? tokenLimit : undefined
     if (model === this.model && !askForUsage && rename === undefined) return null
     if (scanned !== body && scanObject(body, 0, body.length, top) !== null) return null
-    return spliceChat(body, 0, body.length, top, { model: model === this.model ? undefined : model, includeUsage: askForUsage, tokenLimit: rename })
+    return spliceChat(body, 0, body.length, top, {
+      model: model === this.model ? undefined : model,
+      includeUsage: askForUsage,
+      tokenLimit: rename,
+    })
   }
 }

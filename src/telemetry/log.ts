@@ -1,11 +1,12 @@
 import { isatty } from 'node:tty'
+import type { Logger } from 'pino'
 import type { ExchangeRecord } from '../core/record.ts'
 import type { Redactor } from '../core/redact.ts'
 import { openSink } from './line-sink.ts'
 import { createLineWriter } from './line-writer.ts'
 import { type LogFields, plainFields } from './log-fields.ts'
 import { requestLevel, requestLine } from './request-line.ts'
-import type { Log, LogEntry, LogLevel } from './worker-log.ts'
+import { type Log, type LogEntry, type LogLevel, logLevels } from './worker-log.ts'
 
 export { requestLevel, requestLine } from './request-line.ts'
 
@@ -38,16 +39,30 @@ export async function createLog({ level, format, redact, fd = 1, maxQueueBytes }
     onRecovered: count => write('warn', 'log records dropped', { count }),
   })
   const asText = format === 'text' || (format === 'auto' && isatty(fd))
-  const render = asText ? await textRenderer(isatty(fd)) : (line: string) => line
   const clean = asText ? (text: string) => printable(redact(text)) : redact
-  const { default: pino } = await import('pino')
-  const logger = pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: label => ({ level: label }) } },
-    { write: line => writer.write(render(line)) },
-  )
-  const isEnabled = (level: LogLevel): boolean => logger.isLevelEnabled(level)
+  let logger: Logger | null = null
+  const open = async (): Promise<Logger> => {
+    const render = asText ? await textRenderer(isatty(fd)) : (line: string) => line
+    const { default: pino } = await import('pino')
+    logger = pino(
+      { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: label => ({ level: label }) } },
+      { write: line => writer.write(render(line)) },
+    )
+    for (const write of early.splice(0)) write(logger)
+    return logger
+  }
+  // A log that only has something to say when something goes wrong costs nothing until then.
+  const early: ((logger: Logger) => void)[] = []
+  let opening: Promise<Logger> | null = null
+  const lowest = logLevels.indexOf(level)
+  const isEnabled = (level: LogLevel): boolean => logLevels.indexOf(level) >= lowest
+  if (isEnabled('info')) await open()
   const write = (level: LogLevel, msg: string, fields: LogFields = {}): void => {
-    if (isEnabled(level)) logger[level](plainFields(fields, clean), clean(msg))
+    if (!isEnabled(level)) return
+    if (logger !== null) return logger[level](plainFields(fields, clean), clean(msg))
+    const line = [plainFields(fields, clean), clean(msg)] as const
+    early.push(logger => logger[level](...line))
+    opening ??= open()
   }
   return {
     isEnabled,
@@ -60,7 +75,10 @@ export async function createLog({ level, format, redact, fd = 1, maxQueueBytes }
       const level = requestLevel(record.status)
       if (isEnabled(level)) write(level, 'http request', requestLine(record))
     },
-    flush: timeoutMs => writer.flush(timeoutMs),
+    async flush(timeoutMs) {
+      await opening
+      return writer.flush(timeoutMs)
+    },
     get dropped() {
       return writer.dropped
     },

@@ -1,4 +1,4 @@
-import * as tls from 'node:tls'
+import type * as tls from 'node:tls'
 import type { UpstreamTls } from './upstream.ts'
 
 /** What both transports make of an origin's TLS settings. */
@@ -14,6 +14,7 @@ export function secureContextOptions(settings: UpstreamTls | null): tls.SecureCo
 
 /** Node's `ca` replaces the default roots; ours is in addition to them. */
 function systemRoots(): readonly string[] {
+  const tls = process.getBuiltinModule('node:tls')
   // Node 22.15 and later also knows what NODE_EXTRA_CA_CERTS added.
   const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] }
   return getCACertificates?.('default') ?? tls.rootCertificates

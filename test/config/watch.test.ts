@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -20,7 +20,7 @@ function reports(
   options: { debounceMs?: number; pollMs?: number } = {},
 ): string[] {
   const seen: string[] = []
-  const watcher = watchFile(file, content => seen.push(content.toString()), {
+  const watcher = watchFile(file, () => seen.push(readFileSync(file, 'utf8')), {
     known: contentHash(known),
     debounceMs: 20,
     pollMs: 40,
@@ -151,7 +151,7 @@ test('after close nothing is reported', async t => {
   const file = join(directory(t), 'c.yaml')
   writeFileSync(file, 'one')
   const closed: string[] = []
-  const watcher = watchFile(file, content => closed.push(content.toString()), {
+  const watcher = watchFile(file, () => closed.push(readFileSync(file, 'utf8')), {
     known: contentHash('one'),
     debounceMs: 20,
     pollMs: 40,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { providers } from '../../providers/index.ts'
+import { tableProviders } from '../../providers/openai-compatible-table.ts'
 import { Failure } from '../../src/core/failures.ts'
 import { isObject, type JsonObject } from '../../src/core/json.ts'
 import { type ChatChanges, scanObject, spliceChat, TopLevel } from '../../src/core/json-scan.ts'
@@ -9,14 +10,21 @@ import type { ChatCodec, ChatRequest, StreamEvent, TargetContext, Usage } from '
 import { isUsageOnly, StreamTap, tapUsage } from '../../src/core/stream-tap.ts'
 import { SseParser } from '../../src/upstream/framing/sse.ts'
 
-/** What every provider must satisfy, written once: the registry × its fixtures. A codec without fixtures is a red test. */
+/**
+ * What every provider that speaks OpenAI's chat must satisfy, written once: the registry × its fixtures. A codec without
+ * fixtures is a red test. Native wires have fixtures of another form, and rows of the table need none.
+ */
 
 interface RequestCase {
   name: string
+  /** The others have their defaults. */
   settings: Record<string, string>
   target: { model: string; stream: boolean }
+  onUnsupportedParam?: 'warn' | 'drop' | 'reject'
   client: ChatRequest
   upstream: { url: string; auth: JsonObject; headers: JsonObject; body: JsonObject }
+  /** In place of `upstream`: nothing is sent. */
+  failure?: { kind: string; param: string; message: string }
 }
 interface ResponseCase {
   name: string
@@ -29,6 +37,7 @@ interface ResponseCase {
 interface StreamCase {
   name: string
   model: string
+  /** Data of the events; a text that begins with `:` is a comment. */
   upstream: (JsonObject | string)[]
   client: JsonObject[]
   usage: Usage | null
@@ -58,9 +67,10 @@ const context = (model: string, stream: boolean): TargetContext => ({
 })
 
 const sse = (events: readonly (JsonObject | string)[], eol = '\n'): Buffer =>
-  Buffer.from(
-    events.map(data => `data: ${typeof data === 'string' ? data : JSON.stringify(data)}${eol}${eol}`).join(''),
-  )
+  Buffer.from(events.map(event => line(event) + eol + eol).join(''))
+
+const line = (event: JsonObject | string): string =>
+  typeof event !== 'string' ? `data: ${JSON.stringify(event)}` : event.startsWith(':') ? event : `data: ${event}`
 
 interface Read {
   chunks: JsonObject[]
@@ -108,18 +118,29 @@ const finishOf = (chunks: readonly JsonObject[]): unknown[] =>
 
 for (const provider of providers) {
   const codec = provider.codecs.chat
-  if (codec === undefined) continue
+  // Native wire formats have a walk of their own.
+  if (codec === undefined || codec.relay === null) continue
   const { id } = provider
 
   test(`${id}: requests go out as recorded`, () => {
     const top = new TopLevel()
-    for (const { name, settings, target, client, upstream } of fixture<RequestCase[]>(id, 'requests')) {
-      const targetContext = { ...context(target.model, target.stream), settings }
+    for (const { name, settings: given, target, client, upstream, ...more } of fixture<RequestCase[]>(id, 'requests')) {
+      const settings = { ...defaults, ...given }
+      const { onUnsupportedParam, failure } = more
+      const targetContext = { ...context(target.model, target.stream), settings, onUnsupportedParam }
+      if (failure !== undefined) {
+        const refused = codec.encode?.(client, targetContext)
+        assert.ok(refused instanceof Failure, name)
+        assert.deepEqual({ kind: refused.kind, ...refused.details }, failure, name)
+        continue
+      }
       assert.equal(provider.origin(settings) + codec.path(targetContext), upstream.url, name)
       assert.deepEqual(provider.auth(settings), upstream.auth, name)
       assert.deepEqual({ ...codec.headers, ...provider.headers?.(settings) }, upstream.headers, name)
       if (codec.encode !== null) {
+        const before = structuredClone(client)
         assert.deepEqual(codec.encode(client, targetContext), upstream.body, name)
+        assert.deepEqual(client, before, `${name}: the client's request is left alone`)
         continue
       }
       const bytes = Buffer.from(JSON.stringify(client))
@@ -225,12 +246,16 @@ for (const provider of providers) {
       'object',
     ]
     const inner = ['index', 'delta', 'message', 'finish_reason', 'error']
-    const deepest = ['role', 'content', 'tool_calls', 'reasoning']
+    const deepest = ['role', 'content', 'tool_calls', 'reasoning', 'reasoning_content']
     const bodies: JsonObject[] = []
     for (const value of odd) {
       for (const key of keys) bodies.push({ choices: [], [key]: value })
       for (const key of inner) bodies.push({ choices: [{ [key]: value }] })
       for (const key of deepest) bodies.push({ choices: [{ delta: { [key]: value }, message: { [key]: value } }] })
+      for (const key of ['type', 'text', 'thinking', 'summary']) {
+        const parts = { content: [{ type: key === 'summary' ? 'reasoning' : 'thinking', [key]: value }, value] }
+        bodies.push({ choices: [{ delta: parts, message: parts }] })
+      }
       for (const key of ['id', 'index', 'type', 'function', 'custom']) {
         const call = { tool_calls: [{ [key]: value }, value] }
         bodies.push({ choices: [{ delta: call, message: call }] })

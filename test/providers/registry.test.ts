@@ -4,6 +4,7 @@ import { apiRoot } from '../../providers/base-url.ts'
 import { openai } from '../../providers/dialects/openai.ts'
 import { byId, providers } from '../../providers/index.ts'
 import { openai as openaiProvider } from '../../providers/openai.ts'
+import { Failure } from '../../src/core/failures.ts'
 
 test('ids are unique, and written as targets write them', () => {
   const ids = providers.map(provider => provider.id)
@@ -19,10 +20,104 @@ test('whatever looks like a credential is marked secret', () => {
       if (/key|token|secret|password/i.test(name)) assert.equal(setting.secret, true, `${id}.${name}`)
 })
 
-test('a provider with known models owns them by prefix, or serves any', () => {
-  for (const { id, models = [], modelPrefixes = [], anyModel } of providers)
+test('a provider with known models owns them by prefix, serves any, or lists what it serves', () => {
+  for (const { id, models = [], modelPrefixes = [], anyModel, listedModels } of providers)
     for (const model of models)
-      assert.ok(anyModel || modelPrefixes.some(prefix => model.startsWith(prefix)), `${id} does not own ${model}`)
+      assert.ok(
+        anyModel || listedModels || modelPrefixes.some(prefix => model.startsWith(prefix)),
+        `${id} does not own ${model}`,
+      )
+})
+
+test('no two providers read the same variable, unless it only completes a root', () => {
+  const readers = new Map<string, string>()
+  for (const { id, settings } of providers)
+    for (const { env } of Object.values(settings)) {
+      if (env === undefined) continue
+      assert.equal(readers.get(env), undefined, `${id} and ${readers.get(env)} read ${env}`)
+      readers.set(env, id)
+    }
+})
+
+test('without a key no header is sent, so that a proxy of one’s own needs none', () => {
+  for (const provider of providers) {
+    if (provider.settings.apiKey === undefined) continue
+    const auth = provider.auth({ ...filled, apiKey: '' })
+    assert.ok(auth.scheme === 'none' || (auth.scheme === 'header' && auth.value === ''), provider.id)
+  }
+})
+
+test('prefixes own what they should and nothing of each other', () => {
+  const owner = (model: string) =>
+    providers.find(({ modelPrefixes = [] }) => modelPrefixes.some(prefix => model.startsWith(prefix)))?.id
+  for (const [model, id] of [
+    ['deepseek-chat', 'deepseek'],
+    ['mistral-large-latest', 'mistral'],
+    ['open-mistral-nemo', 'mistral'],
+    ['codestral-latest', 'mistral'],
+    ['grok-4', 'xai'],
+    ['Grok-4', 'xai'],
+    ['jamba-mini', 'ai21'],
+    ['ollama-cloud/gpt-oss:20b', 'ollama-cloud'],
+    ['gpt-4o', 'openai'],
+    ['llama-3.3-70b-versatile', undefined],
+    ['deepseek-ai/DeepSeek-V3.1', 'deepseek'],
+  ])
+    assert.equal(owner(model ?? ''), id, model)
+})
+
+test('ids listed in a variable are read, and a model directory is no list', () => {
+  const listed = (modelList: string, modelsVariable: string) =>
+    byId('ollama')?.listedModels?.({ host: '', modelList, modelsVariable })
+  assert.deepEqual(listed('', ' llama3.2, hf.co/a/b:Q4 ,,'), ['llama3.2', 'hf.co/a/b:Q4'])
+  assert.deepEqual(listed('a', 'b'), ['a'])
+  for (const directory of ['/var/lib/ollama', '~/models', './m', 'C:\\models', 'D:/models', '\\\\host\\m'])
+    assert.deepEqual(listed('', directory), [], directory)
+  const cloud = byId('ollama-cloud')?.listedModels?.({ apiKey: '', baseUrl: '', modelList: 'x:1,y:2' })
+  assert.deepEqual(cloud, ['x:1', 'y:2'])
+  const azure = byId('azure-openai')?.listedModels?.({ deployment: 'dep-4o', apiKey: '', baseUrl: '', apiVersion: '' })
+  assert.deepEqual(azure, ['dep-4o'])
+})
+
+test('what goes into a path is one segment of it', () => {
+  for (const value of ['', '.', '..', 'a/b', '../x', 'a\\b']) {
+    const azure = { baseUrl: 'https://r.openai.azure.com', apiVersion: '1', apiKey: '', deployment: value }
+    assert.throws(() => byId('azure-openai')?.origin(azure), /deployment must be a single path segment/)
+    const cloudflare = { baseUrl: byId('cloudflare')?.settings.baseUrl.default ?? '', accountId: value, apiKey: '' }
+    assert.throws(() => byId('cloudflare')?.origin(cloudflare), /account_id must be a single path segment/)
+  }
+})
+
+test('Databricks takes the workspace, or any URL of its serving endpoints', () => {
+  const serving = 'https://dbc-1.example/serving-endpoints'
+  for (const given of ['', '/', '/serving-endpoints', '/serving-endpoints/chat/completions/', '/serving-endpoints/models'])
+    assert.equal(byId('databricks')?.origin({ baseUrl: `https://dbc-1.example${given}`, apiKey: '' }), serving, given)
+})
+
+test('a bare origin gets the version segment of the public root, wherever that stands in it', () => {
+  for (const [id, version] of [
+    ['groq', '/v1'],
+    ['deepinfra', '/v1'],
+    ['perplexity', ''],
+    ['z-ai', '/v4'],
+    ['volcengine', '/v3'],
+    ['github-models', ''],
+    ['v0', '/v1'],
+  ])
+    assert.equal(byId(id)?.origin({ baseUrl: 'http://127.0.0.1:8000/', apiKey: '' }), `http://127.0.0.1:8000${version}`, id)
+})
+
+test('what a codec leaves out or renames is what it says it does', () => {
+  for (const { id, codecs } of providers) {
+    const params = Object.entries(codecs.chat?.params ?? {})
+    if (codecs.chat?.relay === null || params.length === 0) continue
+    const client = { model: 'm', messages: [], ...Object.fromEntries(params.map(([param]) => [param, 2])) }
+    const sent = codecs.chat?.encode?.(client, { model: 'm', settings: {}, stream: false })
+    assert.ok(sent !== undefined && !(sent instanceof Failure))
+    for (const [param] of params) assert.equal(sent[param], undefined, `${id} sends ${param}`)
+    const translated = params.filter(([, support]) => support === 'translate').length
+    assert.equal(Object.keys(sent).length, 2 + translated, id)
+  }
 })
 
 test('OpenAI owns its families and nobody else’s', () => {
@@ -41,9 +136,13 @@ test('OpenAI owns its families and nobody else’s', () => {
     assert.ok(!owns(model), model)
 })
 
+const filled: Record<string, string> = { baseUrl: 'https://example.com/v1', host: 'http://localhost:11434' }
+
 test('providers answered in the process bring their text, others an http root', () => {
-  const settings = { baseUrl: 'https://example.com/v1', apiKey: 'k' }
   for (const provider of providers) {
+    const settings = Object.fromEntries(
+      Object.entries(provider.settings).map(([name, setting]) => [name, setting.default ?? filled[name] ?? 'x']),
+    )
     const origin = provider.origin(settings)
     if (provider.answer) assert.equal(origin, `local:${provider.id}`)
     else assert.match(origin, /^https?:\/\//)

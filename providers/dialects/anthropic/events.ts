@@ -64,7 +64,8 @@ export class MessageEvents implements EventDecoder {
       case 'message_delta':
         return this.#end(event)
       case 'message_stop':
-        return { kind: 'done' }
+        // Without a reason for its end the answer is not whole.
+        return this.#isFinished ? { kind: 'done' } : nothing
       case 'error':
         return errorEvent(event)
       default:

@@ -44,6 +44,14 @@ const STARTED = 1 // head given
 const OVER = 2 // the caller is done, or the client gone
 
 const none = new Uint8Array(0)
+
+interface HeldBytes {
+  readonly bytes: Uint8Array
+  readonly last: boolean
+}
+/** Shared by all exchanges that keep nothing, which is nearly all; never written to. */
+const noBytes: Uint8Array[] = []
+const noHeld: HeldBytes[] = []
 const blockNameLength = 'x-request-id: '.length
 /** Above this an answer is offered with `tryEnd`; below, that would cost 5 % of the request, so only now and then. */
 const alwaysTryBytes = 4096
@@ -101,8 +109,8 @@ export class UwsExchange implements Reply {
   #wasBlocked = false
   #listens = false
   #isEnded = false
-  #unsent: Uint8Array[] = []
-  #held: { bytes: Uint8Array; last: boolean }[] = []
+  #unsent: Uint8Array[] = noBytes
+  #held: HeldBytes[] = noHeld
   #heldBytes = 0
 
   constructor(res: HttpResponse, host: UwsExchangeHost) {
@@ -158,7 +166,18 @@ export class UwsExchange implements Reply {
     }
   }
 
+  #keep(bytes: Uint8Array): void {
+    if (this.#unsent === noBytes) this.#unsent = []
+    this.#unsent.push(bytes)
+  }
+
+  #keepFirst(bytes: Uint8Array): void {
+    if (this.#unsent === noBytes) this.#unsent = []
+    this.#unsent.unshift(bytes)
+  }
+
   #hold(bytes: Uint8Array, last: boolean): void {
+    if (this.#held === noHeld) this.#held = []
     this.#held.push({ bytes, last })
     this.#heldBytes += bytes.length
   }
@@ -281,7 +300,7 @@ export class UwsExchange implements Reply {
       return false
     }
     if (this.#isBlocked) {
-      this.#unsent.push(Buffer.from(chunk))
+      this.#keep(Buffer.from(chunk))
       return false
     }
     this.#send(chunk)
@@ -320,7 +339,7 @@ export class UwsExchange implements Reply {
       this.#isBlocked = this.#isSuspect = !this.#res.write(bytes.subarray(0, 1))
       const rest = bytes.subarray(1)
       if (rest.length === 0) return
-      if (this.#isBlocked) this.#unsent.unshift(Buffer.from(rest))
+      if (this.#isBlocked) this.#keepFirst(Buffer.from(rest))
       else this.#isBlocked = this.#isSuspect = !this.#res.write(rest)
     }
   }
@@ -350,7 +369,7 @@ export class UwsExchange implements Reply {
     const [isTaken, isDone] = this.#res.tryEnd(bytes, this.#length)
     this.#isBlocked = !isTaken
     if (isDone) this.#gone()
-    else if (!isTaken) this.#unsent.unshift(Buffer.from(bytes.subarray(this.#res.getWriteOffset() - before)))
+    else if (!isTaken) this.#keepFirst(Buffer.from(bytes.subarray(this.#res.getWriteOffset() - before)))
   }
 
   /** Whether everything that was kept has been handed over. */
@@ -458,7 +477,7 @@ export class UwsExchange implements Reply {
   #callerIsDone(): void {
     this.#state = OVER
     this.events = null
-    this.#held = []
+    this.#held = noHeld
     if (this.isPaused) {
       this.isPaused = false
       if (this.#isAlive) this.#res.resume()

@@ -1,5 +1,5 @@
 import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from 'node:net'
-import * as tls from 'node:tls'
+import type * as tls from 'node:tls'
 import { secureContextOptions } from '../tls.ts'
 import type { OriginOptions } from '../upstream.ts'
 
@@ -23,12 +23,15 @@ export class Dialer {
   readonly #host: string
   readonly #port: number
   readonly #options: OriginOptions
+  /** Loaded only when some origin is https: it takes megabytes, in each thread. */
+  readonly #tls: typeof tls | null
   #secureContext: tls.SecureContext | null = null
   /** The last ticket the origin gave: the next connection resumes it and saves a round trip and a signature. */
   #session: Buffer | undefined
 
   constructor(url: URL, options: OriginOptions) {
     const isSecure = url.protocol === 'https:'
+    this.#tls = isSecure ? process.getBuiltinModule('node:tls') : null
     this.readyEvent = isSecure ? 'secureConnect' : 'connect'
     this.#host = url.hostname.replace(/^\[|\]$/g, '')
     this.#port = Number(url.port) || (isSecure ? 443 : 80)
@@ -53,7 +56,7 @@ export class Dialer {
       keepAliveInitialDelay: 30_000,
       onread,
     }
-    return this.readyEvent === 'connect' ? connectPlain(options) : this.#dialSecure(options)
+    return this.#tls === null ? connectPlain(options) : this.#dialSecure(this.#tls, options)
   }
 
   /** A resumption that failed must not be tried again. */
@@ -61,10 +64,10 @@ export class Dialer {
     this.#session = undefined
   }
 
-  #dialSecure(options: tls.ConnectionOptions): Socket {
+  #dialSecure({ connect, createSecureContext }: typeof tls, options: tls.ConnectionOptions): Socket {
     const settings = this.#options.tls
-    this.#secureContext ??= tls.createSecureContext(secureContextOptions(settings))
-    const socket = tls.connect({
+    this.#secureContext ??= createSecureContext(secureContextOptions(settings))
+    const socket = connect({
       ...options,
       secureContext: this.#secureContext,
       // SNI carries no addresses (RFC 6066 §3).

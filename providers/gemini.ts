@@ -1,0 +1,30 @@
+import { defineProvider } from '../src/core/provider.ts'
+import { apiRoot } from './base-url.ts'
+import { gemini as dialect } from './dialects/gemini.ts'
+
+const families = ['gemini-', 'gemma-', 'text-embedding-004', 'embedding-001', 'imagen-']
+
+export const gemini = defineProvider({
+  id: 'gemini',
+  settings: {
+    apiKey: { env: 'GEMINI_API_KEY', secret: true, help: 'https://aistudio.google.com/apikey' },
+    baseUrl: { env: 'GEMINI_BASE_URL', default: 'https://generativelanguage.googleapis.com/v1beta' },
+  },
+  origin: ({ baseUrl }) => apiRoot(baseUrl, '/v1beta'),
+  // In a header rather than the query, which proxies log. Without a key a base URL of one's own still works.
+  auth: ({ apiKey }) => (apiKey ? { scheme: 'header', name: 'x-goog-api-key', value: apiKey } : { scheme: 'none' }),
+  codecs: {
+    chat: dialect.chat(),
+  },
+  modelPrefixes: families.flatMap(family => [family, `models/${family}`]),
+  models: [
+    'gemini-3.1-pro-preview',
+    'gemini-3-pro-preview',
+    'gemini-3-flash-preview',
+    'gemini-2.5-pro',
+    'gemini-2.5-flash',
+    'gemini-2.5-flash-lite',
+    'gemini-2.0-flash',
+    'gemini-2.0-flash-lite',
+  ],
+})
