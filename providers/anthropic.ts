@@ -17,6 +17,8 @@ export const anthropic = defineProvider({
     chat: dialect.chat({ path: '/messages' }),
   },
   modelPrefixes: ['claude-'],
+  notes:
+    'Messages API. Effort becomes a thinking budget, or adaptive thinking, by model; `thinking_blocks` carry signatures from turn to turn; JSON without a schema is had through a forced tool.',
   models: [
     'claude-opus-4-7',
     'claude-opus-4-6',

@@ -17,6 +17,8 @@ export const gemini = defineProvider({
     chat: dialect.chat(),
   },
   modelPrefixes: families.flatMap(family => [family, `models/${family}`]),
+  notes:
+    'generateContent. Schemas become the subset Gemini knows; `extra_content.google.thought_signature` carries signatures from turn to turn; JSON next to tools from Gemini 3 on.',
   models: [
     'gemini-3.1-pro-preview',
     'gemini-3-pro-preview',

@@ -202,8 +202,9 @@ export const tableProviders: readonly Provider[] = rows.map(fromRow)
 
 function fromRow(row: HostRow): Provider {
   const { id, root, segment, modelPrefixes, notes } = row
-  const settings: Record<string, Setting> = { baseUrl: baseUrlOf(row) }
+  const settings: Record<string, Setting> = {}
   if (row.key !== undefined) settings.apiKey = keyOf(row, row.key)
+  settings.baseUrl = baseUrlOf(row)
   if (segment !== undefined) settings[segment.name] = { env: segment.env, required: true }
   return defineProvider({
     id,

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { readKeyTable } from '../src/config/keys-file.ts'
@@ -18,8 +18,7 @@ function load(): ThreadLoadResult {
   const result = loadConfig(content, file, providers)
   const keysFile = result.ok ? result.config.auth?.keys_file : undefined
   // Relative to the config file, as all its paths are.
-  const keys =
-    keysFile === undefined ? null : readKeyTable(keysFile, () => readFileSync(resolve(dirname(file), keysFile)))
+  const keys = keysFile === undefined ? null : readKeyTable(keysFile, () => piecesOf(resolve(dirname(file), keysFile)))
   return { result, hash: contentHash(content), keys }
 }
 
@@ -30,5 +29,19 @@ function read(): Uint8Array | { refused: string } {
     return size > largestFileBytes ? new Uint8Array(largestFileBytes + 1) : readFileSync(file)
   } catch (error) {
     return { refused: `the file cannot be read: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+function* piecesOf(path: string): Generator<Uint8Array> {
+  const descriptor = openSync(path, 'r')
+  try {
+    const piece = new Uint8Array(64 * 1024)
+    for (;;) {
+      const size = readSync(descriptor, piece, 0, piece.length, null)
+      if (size === 0) return
+      yield piece.subarray(0, size)
+    }
+  } finally {
+    closeSync(descriptor)
   }
 }

@@ -208,7 +208,11 @@ function decode(
 ): { body: JsonObject; usage: Usage } | Failure {
   const error = inBandFailure('upstream_error', body)
   if (error !== null) return error
-  if (!Array.isArray(body.choices)) return new Failure('upstream_error', { cause: 'the answer has no choices' })
+  if (!Array.isArray(body.choices)) {
+    const said = readErrorBody(body)
+    const cause = said?.message ?? 'the answer has no choices'
+    return new Failure('upstream_error', { cause, upstreamStatus: statusOf(said?.code ?? '') })
+  }
   const choices = body.choices.filter(isObject)
   const broken = brokenOffFailure('upstream_error', choices, reading)
   if (broken !== null) return broken

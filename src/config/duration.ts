@@ -13,9 +13,9 @@ const unitMs: Readonly<Record<string, number>> = {
 }
 
 /** The form of a Go duration, signs left out. https://pkg.go.dev/time#ParseDuration */
-export const durationPattern = /^(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)$/
+export const durationPattern = /^(?:0|(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)$/
 
-const part = /([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)/g
+const part = /([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/g
 
 /** Whole milliseconds of `500ms`, `1m30s`, `1.5h` or `0`; more than nothing is at least 1. null when it isn't a duration. */
 export function parseDuration(text: string): number | null {

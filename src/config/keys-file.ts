@@ -1,10 +1,9 @@
-import { randomInt } from 'node:crypto'
+import { createHash, type Hash, randomInt } from 'node:crypto'
 import { isObject, type JsonObject } from '../core/json.ts'
 import type { StoredKey } from '../core/snapshot.ts'
 import { buildKeyTable } from '../shared/key-table.ts'
 import { formatProblems, type Problem, problem } from './problems.ts'
 import { didYouMean } from './suggest.ts'
-import { contentHash } from './watch.ts'
 
 export type KeysResult =
   | { readonly ok: true; readonly keys: readonly StoredKey[] }
@@ -22,19 +21,36 @@ export type KeyTable =
 
 /**
  * Reads the file of `auth.keys_file` (`name`, as it is written there) into a table. Meant for a thread that ends: what
- * parsing 100,000 keys leaves on a heap is many times the table.
+ * parsing 100,000 keys leaves on a heap is many times the table. In pieces, because a freed block of the size of the
+ * file would make the C library keep blocks of that size from then on, where it gave them back before.
  */
-export function readKeyTable(name: string, read: () => string | Buffer): KeyTable {
+export function readKeyTable(name: string, open: () => Iterable<Uint8Array>): KeyTable {
   const refuse = (message: string): Problem => problem('auth.keys_file', message)
-  let content: string | Buffer
+  const digest = createHash('sha256')
+  let result: KeysResult
   try {
-    content = read()
+    result = parseKeyLines(linesOf(open(), digest))
   } catch (error) {
     return { ok: false, problems: [refuse(error instanceof Error ? error.message : `${name} cannot be read`)] }
   }
-  const result = parseKeysFile(content.toString())
   if (!result.ok) return { ok: false, problems: result.problems.map(found => refuse(formatProblems(name, [found]))) }
-  return { ok: true, table: buildKeyTable(result.keys, randomInt(2 ** 32)), hash: contentHash(content) }
+  return { ok: true, table: buildKeyTable(result.keys, randomInt(2 ** 32)), hash: digest.digest('hex') }
+}
+
+/** Several times the longest line that could be right. */
+const longestLine = 16 * 1024
+
+function* linesOf(pieces: Iterable<Uint8Array>, digest: Hash): Generator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for (const piece of pieces) {
+    digest.update(piece)
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
+    rest = lines.pop() as string
+    yield* lines
+    if (rest.length > longestLine) throw new Error(`a line is longer than ${longestLine / 1024} KiB`)
+  }
+  yield rest + decoder.decode()
 }
 
 const fields = ['id', 'sha256', 'name', 'scopes', 'expires_at']
@@ -43,29 +59,28 @@ const fields = ['id', 'sha256', 'name', 'scopes', 'expires_at']
  * Client keys, one JSON object a line: `{"id":"ci","sha256":"<hex of the key's SHA-256>","name":"CI","scopes":["read_only"],
  * "expires_at":"2030-01-01T00:00:00Z"}`. Only `id` and `sha256` are required. A key itself never stands in the file.
  */
-export function parseKeysFile(text: string): KeysResult {
+export function parseKeyLines(lines: Iterable<string>): KeysResult {
   const keys: StoredKey[] = []
   const problems: Problem[] = []
   const ids = new Map<string, number>()
   const hashes = new Map<string, number>()
-  text
-    .replace(/^\uFEFF/, '')
-    .split('\n')
-    .forEach((content, index) => {
-      if (content.trim() === '') return
-      const line = new Line(index + 1, content, problems)
-      const key = line.key()
-      if (key === null) return
-      for (const [seen, value, what] of [
-        [ids, key.id, 'id'],
-        [hashes, key.sha256, 'sha256'],
-      ] as const) {
-        const first = seen.get(value)
-        if (first === undefined) seen.set(value, line.number)
-        else line.refuse(what, `line ${first} has this ${what} already`)
-      }
-      keys.push(key)
-    })
+  let number = 0
+  for (const content of lines) {
+    number++
+    if (content.trim() === '') continue
+    const line = new Line(number, content, problems)
+    const key = line.key()
+    if (key === null) continue
+    for (const [seen, value, what] of [
+      [ids, key.id, 'id'],
+      [hashes, key.sha256, 'sha256'],
+    ] as const) {
+      const first = seen.get(value)
+      if (first === undefined) seen.set(value, number)
+      else line.refuse(what, `line ${first} has this ${what} already`)
+    }
+    keys.push(key)
+  }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, keys }
 }
 

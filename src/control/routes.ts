@@ -4,6 +4,7 @@ import { clientAddress } from '../core/client-address.ts'
 import { Failure } from '../core/failures.ts'
 import { HeaderBlock } from '../core/header-block.ts'
 import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
+import { createRedactor } from '../core/redact.ts'
 import type { SnapshotData } from '../core/snapshot.ts'
 import { adoptTrace } from '../core/trace.ts'
 import { openKeyTable } from '../shared/key-table.ts'
@@ -41,6 +42,7 @@ export function controlAccept(data: SnapshotData, parts: ControlParts): Accept {
   const { requestsPerSecond, burst } = data.rateLimit
   const buckets = requestsPerSecond > 0 ? tokenBuckets(parts.buckets, requestsPerSecond, burst) : null
   const origins = new Set(data.cors.origins)
+  const redact = createRedactor({ secrets: data.secrets })
 
   function admit(incoming: Incoming, path: string): ControlRoute | Failure {
     const route = byPath.get(path)
@@ -56,7 +58,8 @@ export function controlAccept(data: SnapshotData, parts: ControlParts): Accept {
         return new Failure('rate_limit_exceeded', { retryAfterMs: waitMs })
       }
     }
-    if (route === undefined) return new Failure('not_found', { message: `there is nothing at ${path.slice(0, 200)}` })
+    if (route === undefined)
+      return new Failure('not_found', { message: `there is nothing at ${redact(path.slice(0, 200))}` })
     if (route.access !== 'none') {
       const token = bearerToken(incoming.header('authorization'))
       if (token === '') return new Failure('missing_api_key')

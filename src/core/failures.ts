@@ -37,7 +37,7 @@ export const failures = {
     status: 400,
     type: 'invalid_request_error',
     source: 'downstream',
-    retry: 'never',
+    retry: 'next',
     message: 'a parameter is not supported',
   },
   streaming_not_supported: {

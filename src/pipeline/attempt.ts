@@ -178,6 +178,7 @@ class Attempt implements UpstreamHandler, Flow {
       stream: call.stream,
       requestId: exchange.id,
       nowMs: Date.now(),
+      onUnsupportedParam: exchange.snapshot.data.compatibility.onUnsupportedParam,
     }
   }
 

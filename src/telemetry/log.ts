@@ -45,7 +45,12 @@ export async function createLog({ level, format, redact, fd = 1, maxQueueBytes }
     const render = asText ? await textRenderer(isatty(fd)) : (line: string) => line
     const { default: pino } = await import('pino')
     logger = pino(
-      { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: label => ({ level: label }) } },
+      {
+        level,
+        base: null,
+        timestamp: pino.stdTimeFunctions.isoTime,
+        formatters: { level: label => ({ level: label }) },
+      },
       { write: line => writer.write(render(line)) },
     )
     for (const write of early.splice(0)) write(logger)
@@ -87,7 +92,8 @@ export async function createLog({ level, format, redact, fd = 1, maxQueueBytes }
 
 /** For people at a terminal; loaded only then. */
 async function textRenderer(colorize: boolean): Promise<(line: string) => string> {
-  const { prettyFactory } = await import('pino-pretty')
+  // The default export: bundled, a CommonJS package has no other.
+  const { prettyFactory } = (await import('pino-pretty')).default
   const pretty = prettyFactory({ colorize, singleLine: true, translateTime: 'SYS:HH:MM:ss.l' })
   return line => pretty(line) ?? line
 }

@@ -125,7 +125,8 @@ export class UndiciOrigin implements Origin {
 }
 
 async function createDispatcher(options: OriginOptions): Promise<Dispatcher> {
-  const { Pool, ProxyAgent } = await import('undici')
+  // The default export: bundled, a CommonJS package has no other.
+  const { Pool, ProxyAgent } = (await import('undici')).default
   const { tls } = options
   const secure = {
     ...secureContextOptions(tls),

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { parseKeysFile, parseTimestamp } from '../../src/config/keys-file.ts'
+import { type KeysResult, parseKeyLines, parseTimestamp, readKeyTable } from '../../src/config/keys-file.ts'
+import { openKeyTable } from '../../src/shared/key-table.ts'
 import { lines } from './support.ts'
+
+const parseKeysFile = (text: string): KeysResult => parseKeyLines(text.split('\n'))
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 const line = (key: Record<string, unknown>): string => JSON.stringify({ id: 'a', sha256: sha256('a'), ...key })
@@ -12,7 +15,7 @@ const problems = (text: string): string[] => {
 }
 
 test('a whole key, and one with the least', () => {
-  const text = `\uFEFF${line({ name: 'CI', scopes: ['admin', 'read_only'], expires_at: '2030-01-01T00:00:00Z' })}\r\n\n${line({ id: 'b', sha256: sha256('b').toUpperCase() })}\n`
+  const text = `${line({ name: 'CI', scopes: ['admin', 'read_only'], expires_at: '2030-01-01T00:00:00Z' })}\r\n\n${line({ id: 'b', sha256: sha256('b').toUpperCase() })}\n`
   const result = parseKeysFile(text)
   assert.ok(result.ok)
   assert.deepEqual(result.keys, [
@@ -93,4 +96,40 @@ test('timestamps are those of RFC 3339', () => {
   ]) {
     assert.equal(parseTimestamp(bad), null, bad)
   }
+})
+
+test('a file that comes in pieces of any size, with a byte order mark, makes the same table', () => {
+  const bytes = Buffer.from(`\uFEFF${line({ name: 'Ünïcödé 🔑' })}\r\n\n${line({ id: 'b', sha256: sha256('b') })}`)
+  for (const size of [1, 2, 3, 7, 64, 1_000]) {
+    const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
+      bytes.subarray(i * size, (i + 1) * size),
+    )
+    const table = readKeyTable('keys.jsonl', () => pieces)
+    assert.ok(table.ok)
+    assert.equal(table.hash, createHash('sha256').update(bytes).digest('hex'))
+    const find = openKeyTable(table.table)
+    assert.equal(find(Buffer.from(sha256('a'), 'hex').toString('latin1'))?.name, 'Ünïcödé 🔑')
+    assert.equal(find(Buffer.from(sha256('b'), 'hex').toString('latin1'))?.id, 'b')
+  }
+})
+
+test('a file without line ends is refused before it fills memory', () => {
+  let read = 0
+  function* endless(): Generator<Buffer> {
+    for (; read < 10_000; read++) yield Buffer.alloc(4096, 'x')
+  }
+  const table = readKeyTable('keys.jsonl', endless)
+  assert.ok(!table.ok)
+  assert.match(table.problems[0].message, /longer than 16 KiB/)
+  assert.ok(read < 10)
+})
+
+test('a file that fails while it is read is a problem, not a table', () => {
+  function* failing(): Generator<Buffer> {
+    yield Buffer.from(`${line({})}\n`)
+    throw new Error('EIO: the disk is gone')
+  }
+  const table = readKeyTable('keys.jsonl', failing)
+  assert.ok(!table.ok)
+  assert.equal(table.problems[0].message, 'EIO: the disk is gone')
 })

@@ -52,7 +52,10 @@ test('the keys file of a config comes as a table, found beside the config', asyn
 })
 
 test('a config without a keys file, or with mistakes, has no table', async t => {
-  for (const text of ['targets: [{virtual_key: openai}]', 'auth: {keys_file: keys.jsonl}\ntargets: [{virtual_key: opnai}]']) {
+  for (const text of [
+    'targets: [{virtual_key: openai}]',
+    'auth: {keys_file: keys.jsonl}\ntargets: [{virtual_key: opnai}]',
+  ]) {
     const { keys } = await loadInThread({ worker, file: file(t, text), providers })
     assert.equal(keys, null)
   }

@@ -93,7 +93,10 @@ export function compile(text: string | null, { variables = {}, ...rest }: Compil
   const keysFile = config?.auth?.keys_file
   return compileConfig({
     config,
-    keys: keysFile === undefined ? null : readKeyTable(keysFile, () => (rest.readFile ?? readText)(keysFile)),
+    keys:
+      keysFile === undefined
+        ? null
+        : readKeyTable(keysFile, () => [Buffer.from((rest.readFile ?? readText)(keysFile))]),
     env: environment(variables),
     providers,
     fallbackProvider: demo,

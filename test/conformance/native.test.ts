@@ -104,7 +104,8 @@ function decoded(codec: ChatCodec, model: string, pieces: readonly Uint8Array[],
   return read
 }
 
-const choicesOf = (chunks: readonly JsonObject[]): JsonObject[] => chunks.flatMap(chunk => chunk.choices as JsonObject[])
+const choicesOf = (chunks: readonly JsonObject[]): JsonObject[] =>
+  chunks.flatMap(chunk => chunk.choices as JsonObject[])
 
 const finishOf = (chunks: readonly JsonObject[]): unknown[] =>
   choicesOf(chunks)
@@ -154,8 +155,7 @@ function* spoilt(value: Json): Generator<Json> {
   if (Array.isArray(value))
     for (let i = 0; i < value.length; i++) for (const item of spoilt(value[i])) yield value.toSpliced(i, 1, item)
   else if (isObject(value))
-    for (const key of Object.keys(value))
-      for (const item of spoilt(value[key] ?? null)) yield { ...value, [key]: item }
+    for (const key of Object.keys(value)) for (const item of spoilt(value[key] ?? null)) yield { ...value, [key]: item }
 }
 
 for (const provider of providers) {
@@ -247,7 +247,8 @@ for (const provider of providers) {
     for (const { model, upstream } of fixture<ResponseCase[]>(id, 'responses'))
       for (const body of spoilt(upstream)) if (isObject(body)) codec.decode(body, context(model, false))
     for (const { status, body } of fixture<FailureCase[]>(id, 'failures'))
-      for (const odd of spoilt(body)) if (isObject(odd)) assert.equal(typeof codec.failure(status, odd).message, 'string')
+      for (const odd of spoilt(body))
+        if (isObject(odd)) assert.equal(typeof codec.failure(status, odd).message, 'string')
     for (const { name, model, upstream } of fixture<StreamCase[]>(id, 'streams'))
       upstream.forEach((event, i) => {
         if (typeof event === 'string') return

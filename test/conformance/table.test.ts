@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { rows, tableProviders } from '../../providers/openai-compatible-table.ts'
 import { Failure } from '../../src/core/failures.ts'
-import { TopLevel, scanObject, spliceChat } from '../../src/core/json-scan.ts'
+import { scanObject, spliceChat, TopLevel } from '../../src/core/json-scan.ts'
 
 /** Rows of the table have no fixtures: what each must do follows from the row. */
 
@@ -39,14 +39,20 @@ rows.forEach((row, place) => {
     })
 
     const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
-    const answer = chat.decode({ choices: [{ message: { content: 'Hi', reasoning: 'Hm' }, finish_reason: 'eos' }], usage }, target)
+    const answer = chat.decode(
+      { choices: [{ message: { content: 'Hi', reasoning: 'Hm' }, finish_reason: 'eos' }], usage },
+      target,
+    )
     assert.ok(!(answer instanceof Failure))
     const message = { content: 'Hi', reasoning: 'Hm', role: 'assistant', reasoning_content: 'Hm' }
     assert.deepEqual(answer.body.choices, [{ message, finish_reason: 'stop', index: 0 }])
     assert.equal(answer.usage.total, 5)
 
     const decoder = chat.events(target)
-    const events = [{ choices: [{ delta: { content: 'Hi' } }] }, { choices: [{ delta: {}, finish_reason: 'stop' }], usage }]
+    const events = [
+      { choices: [{ delta: { content: 'Hi' } }] },
+      { choices: [{ delta: {}, finish_reason: 'stop' }], usage },
+    ]
     const read = events.map(event => decoder.decode({ event: '', data: JSON.stringify(event) }))
     assert.deepEqual(
       read.flatMap(decoded => (decoded.kind === 'chunks' ? decoded.chunks : [])).map(chunk => chunk.choices),

@@ -92,7 +92,7 @@ test('digests that agree in all words but one are told apart, and do not share o
       seed,
     )
     const find = openKeyTable(memory)
-    hexes.forEach((hex, i) => assert.equal(idOf(find, hex), `k${i}`))
+    for (const [i, hex] of hexes.entries()) assert.equal(idOf(find, hex), `k${i}`)
     assert.equal(idOf(find, `${'00'.repeat(28)}${word(4_000)}`), null)
     assert.ok(longestRun(memory) < 64, `${longestRun(memory)} slots in a row are taken`)
   }
@@ -123,7 +123,9 @@ test('100,000 keys take less than 12 MB, and threads that share them find every 
   assert.ok(memory.byteLength < 12e6, `${memory.byteLength} bytes`)
   const parts = 4
   const answers = Array.from({ length: parts }, async (_, part) => {
-    const worker = new Worker(new URL('./key-table-thread.js', import.meta.url), { workerData: { memory, part, parts, count } })
+    const worker = new Worker(new URL('./key-table-thread.js', import.meta.url), {
+      workerData: { memory, part, parts, count },
+    })
     t.after(() => worker.terminate())
     const [answer] = (await once(worker, 'message')) as [{ found: number; wrong: number }]
     return answer

@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs'
 import { createRequire, syncBuiltinESMExports } from 'node:module'
 import type * as WorkerThreads from 'node:worker_threads'
 import { BroadcastChannel, getEnvironmentData, isMainThread, setEnvironmentData, workerData } from 'node:worker_threads'
@@ -58,11 +57,12 @@ function watchThread(role: Role, row: number): void {
   if (planned !== undefined && planned.role === role) commit(planned.fault)
   const channel = new BroadcastChannel(channelName)
   channel.onmessage = event => {
-    const { data } = event as { data: { row: number; fault?: Fault; id: number } }
+    const { data } = event as { data: { row: number; fault?: Fault; id: number; isFull: boolean } }
     if (data.row !== row) return
     // On a turn of its own: a throw from a message handler is not what a bug in the thread's code looks like.
     if (data.fault !== undefined) setImmediate(commit, data.fault)
-    else channel.postMessage({ answers: data.id, row, figures: figures() })
+    // A turn later: what came through another port in this one is dealt with by then.
+    else setImmediate(() => channel.postMessage({ answers: data.id, row, figures: data.isFull ? figures() : null }))
   }
   channel.unref()
 }
@@ -121,12 +121,11 @@ function watchMain(): void {
       case 'at-start':
         setEnvironmentData(atStart, command.fault === null ? undefined : { role: command.role, fault: command.fault })
         return answer(id, null)
+      case 'settle':
       case 'figures':
         asked.set(id, { waiting: new Set(threads.keys()), found: {} })
-        for (const row of threads.keys()) channel.postMessage({ row, id })
+        for (const row of threads.keys()) channel.postMessage({ row, id, isFull: command.kind === 'figures' })
         return
-      case 'descriptors':
-        return answer(id, readdirSync('/proc/self/fd').length)
     }
   })
   // The test's line to this process keeps nothing alive.

@@ -30,7 +30,8 @@ export type Command =
   /** What each thread of this role that starts from now on does before its own code. */
   | { readonly kind: 'at-start'; readonly role: ThreadInfo['role']; readonly fault: Fault | null }
   | { readonly kind: 'figures' }
-  | { readonly kind: 'descriptors' }
+  /** Answered when each thread has dealt with what it was told before. */
+  | { readonly kind: 'settle' }
 
 /** Of one thread, after a collection. */
 export interface Figures {

@@ -215,6 +215,8 @@ export class Gateway {
     let version = before
     const look = setInterval(() => void this.configVersion().then(now => (version = now), () => {}), 20)
     await eventually(() => version > before, 'the new config to be in force').finally(() => clearInterval(look))
+    // Main has it; its threads were told.
+    await this.#ask({ kind: 'settle' })
   }
 
   async configVersion(): Promise<number> {

@@ -171,3 +171,34 @@ test("the access line's level follows the class of the status", () => {
     'error',
   ])
 })
+
+test('a log that has nothing to say does not load its library; what made it load comes out, in order', async () => {
+  const script = `
+    import { createRequire } from 'node:module'
+    const { createLog } = await import(${JSON.stringify(new URL('../../src/telemetry/log.js', import.meta.url).href)})
+    const isLoaded = () => Object.keys(createRequire(${JSON.stringify(import.meta.url)}).cache).some(path => /[/]pino[/]/.test(path))
+    const log = await createLog({ level: 'error', format: 'json', redact: text => text, fd: 1 })
+    log.info('not written')
+    await log.flush(1000)
+    const before = isLoaded()
+    for (let i = 0; i < 3; i++) log.error('line', { i, before })
+    await log.flush(5000)
+    log.error('last', { loaded: isLoaded() })
+    await log.flush(5000)`
+  const { execFileSync } = await import('node:child_process')
+  const text = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  const seen = text
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line))
+  assert.deepEqual(
+    seen.map(({ time, ...line }) => line),
+    [
+      { level: 'error', i: 0, before: false, msg: 'line' },
+      { level: 'error', i: 1, before: false, msg: 'line' },
+      { level: 'error', i: 2, before: false, msg: 'line' },
+      { level: 'error', loaded: true, msg: 'last' },
+    ],
+  )
+  assert.equal(typeof seen[0].time, 'string')
+})

@@ -177,7 +177,8 @@ export class MessageEvents implements EventDecoder {
     if (block === undefined) return []
     this.#blocks.delete(Number(index))
     // A call without arguments streams none; clients parse what they got.
-    if (!block.hasArguments) return this.#arguments(block, JSON.stringify(block.input ?? {}))
+    if ((block.kind === 'call' || block.kind === 'answer') && !block.hasArguments)
+      return this.#arguments(block, JSON.stringify(block.input ?? {}))
     const annotations = citations(block.cited, block.from, this.#saidLength)
     return annotations.length === 0 ? [] : [{ annotations }]
   }

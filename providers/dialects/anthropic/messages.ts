@@ -20,6 +20,8 @@ export interface Conversation {
   /** '' = none. Blocks when one of them marks a point to cache. */
   readonly system: string | JsonObject[]
   readonly messages: JsonObject[]
+  /** Tools that were called. */
+  readonly called: ReadonlySet<string>
   /** The last word is a tool's, and the call it answers came without the thoughts that led to it. */
   readonly resumesWithoutThoughts: boolean
 }
@@ -41,6 +43,7 @@ class Translation {
   /** Ids given to the calls of the form before tools, by function name. */
   readonly #functionCalls = new Map<string, string>()
   #calls = 0
+  readonly #called = new Set<string>()
 
   constructor(refusal: Refusal) {
     this.#refusal = refusal
@@ -59,6 +62,7 @@ class Translation {
     return {
       system: systemOf(this.#system),
       messages: this.#turns.map(({ role, content }) => ({ role, content })),
+      called: this.#called,
       resumesWithoutThoughts: resumesWithoutThoughts(this.#turns),
     }
   }
@@ -130,6 +134,7 @@ class Translation {
     }
     if (text(call.id) === '') this.#refusal.invalid(`${param}.id`, `${param}.id is required`)
     if (text(called.name) === '') this.#refusal.invalid(`${param}.function.name`, `${param}.function.name is required`)
+    this.#called.add(text(called.name))
     const input = callArguments(called.arguments)
     return marked({ type: 'tool_use', id: toolId(text(call.id)), name: text(called.name), input }, call)
   }
@@ -138,6 +143,7 @@ class Translation {
     const name = text(called.name)
     const id = toolId(`call_${this.#calls++}_${name}`)
     this.#functionCalls.set(name, id)
+    this.#called.add(name)
     return { type: 'tool_use', id, name, input: callArguments(called.arguments) }
   }
 

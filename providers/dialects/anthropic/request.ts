@@ -59,13 +59,13 @@ export function toMessagesRequest(request: ChatRequest, target: TargetContext): 
   const refusal = new Refusal()
   const traits = traitsOf(target.model)
   const omitted = omittedParameters(request, known)
-  const { system, messages, resumesWithoutThoughts } = toConversation(request.messages, refusal)
+  const { system, messages, called, resumesWithoutThoughts } = toConversation(request.messages, refusal)
   const format = readResponseFormat(request.response_format, refusal)
   const effort = readEffort(request.reasoning_effort, refusal)
   const tools = toTools(request, format, traits, refusal)
   const body: JsonObject = { model: target.model, messages }
   if (system.length > 0) body.system = system
-  Object.assign(body, tools)
+  Object.assign(body, tools.tools === undefined && called.size > 0 ? undeclared(called) : tools)
   for (const name of own) if (request[name] !== undefined && request[name] !== null) body[name] = request[name]
   const limit = readTokenLimit(request)
   body.max_tokens = limit ?? traits.defaultMaxTokens
@@ -79,7 +79,7 @@ export function toMessagesRequest(request: ChatRequest, target: TargetContext): 
     body.thinking = request.thinking
     const budget = request.thinking.budget_tokens
     if (limit === null && typeof budget === 'number' && budget >= traits.defaultMaxTokens)
-      body.max_tokens = budget + traits.defaultMaxTokens
+      body.max_tokens = budget + roomToAnswer
   } else if (effort !== null && !think(body, effort, traits, resumesWithoutThoughts)) omitted.push('reasoning_effort')
   sample(request, body, traits, omitted)
   const stops = readStop(request.stop, refusal)
@@ -132,6 +132,12 @@ function toTools(request: JsonObject, format: ResponseFormat, traits: Traits, re
   return toolChoice === null ? { tools } : { tools, tool_choice: toolChoice }
 }
 
+/** Calls in the history are refused without declarations; a client that gives none wants no more of them. */
+const undeclared = (called: ReadonlySet<string>): JsonObject => ({
+  tools: Array.from(called, name => ({ name, input_schema: { type: 'object', properties: {} } })),
+  tool_choice: { type: 'none' },
+})
+
 /** A list of names leaves out the others; one name alone is the choice itself. */
 const isAllowed = ({ mode, names }: ToolChoice, name: string): boolean =>
   names === null || (mode === 'required' && names.length === 1) || names.includes(name)
@@ -146,7 +152,7 @@ function toToolChoice({ mode, names }: ToolChoice, isSerial: boolean): JsonObjec
   return choice
 }
 
-/** Tokens to think with; at least 1,024, and fewer than the answer may have in all. */
+/** Tokens to think with. */
 const budgets: Readonly<Record<Effort, number>> = {
   none: 0,
   minimal: 1024,
@@ -156,6 +162,8 @@ const budgets: Readonly<Record<Effort, number>> = {
   xhigh: 30_000,
 }
 const smallestBudget = 1024
+const largestShare = 0.8
+const roomToAnswer = 8192
 
 /** false: this model, or this request, has no place for it. */
 function think(body: JsonObject, effort: Effort, traits: Traits, resumesWithoutThoughts: boolean): boolean {
@@ -174,8 +182,8 @@ function think(body: JsonObject, effort: Effort, traits: Traits, resumesWithoutT
   // A turn that has begun without thoughts can't go on with them.
   if (isForced || resumesWithoutThoughts) return false
   const limit = Number(body.max_tokens)
-  const budget = Math.min(budgets[effort], limit - 1)
-  // A small ceiling is meant for what the client reads.
+  // The ceiling counts thoughts too, and some of it is for what the client reads; a small one is all for that.
+  const budget = Math.min(budgets[effort], Math.floor(limit * largestShare))
   if (budget < smallestBudget) body.max_tokens = limit + smallestBudget
   body.thinking = { type: 'enabled', budget_tokens: Math.max(budget, smallestBudget) }
   return true

@@ -15,7 +15,8 @@ export function fromGenerated(body: JsonObject, target: TargetContext): { body: 
   const blocked = blockReason(body)
   if (candidates.length === 0 && blocked === '')
     return new Failure('upstream_error', { cause: 'the answer has no candidates' })
-  const choices = candidates.length > 0 ? candidates.map((one, place) => choice(one, place, target)) : [refused(blocked)]
+  const choices =
+    candidates.length > 0 ? candidates.map((one, place) => choice(one, place, target)) : [refused(blocked)]
   const usage = toUsage(isObject(body.usageMetadata) ? body.usageMetadata : {})
   const head = answerHead(target, text(body.responseId), text(body.modelVersion))
   const out = completion(head, choices, usage)

@@ -7,9 +7,9 @@ import {
   type Part,
   parseJson,
   partText,
+  type Refusal,
   readMedia,
   readParts,
-  type Refusal,
   systemTexts,
   text,
 } from '../chat-request.ts'
@@ -72,8 +72,7 @@ class Translation {
     switch (message.role) {
       case 'system':
       case 'developer':
-        for (const part of systemTexts(message.content, content, this.#refusal))
-          this.#system.push(partText(part) ?? '')
+        for (const part of systemTexts(message.content, content, this.#refusal)) this.#system.push(partText(part) ?? '')
         return
       case 'user': {
         if (message.content === undefined || message.content === null)

@@ -79,7 +79,8 @@ export class GenerateEvents implements EventDecoder {
     }
     const chunks: JsonObject[] = []
     const logprobs = toLogprobs(candidate.logprobsResult)
-    if (Object.keys(delta).length > 0 || logprobs !== null) chunks.push(withLogprobs(chunk(head, index, delta, null), logprobs))
+    if (Object.keys(delta).length > 0 || logprobs !== null)
+      chunks.push(withLogprobs(chunk(head, index, delta, null), logprobs))
     const finish = toFinishReason(candidate.finishReason, state.calls)
     if (finish !== '' && !state.isFinished) {
       state.isFinished = true

@@ -23,27 +23,30 @@ const kept: ReadonlySet<string> = new Set([
 
 const formats: ReadonlySet<string> = new Set(['enum', 'date-time', 'float', 'double', 'int32', 'int64'])
 const deepest = 64
+/** References that name each other twice over double with every step. */
+const most = 5000
 
-/** null: the schema contains itself, which this subset can't say. */
+/** null: the schema contains itself, or grows too large without references; this subset can't say it. */
 export function geminiSchema(schema: JsonObject): JsonObject | null {
   const translation = new Translation(schema)
   const out = translation.schema(schema, 0)
-  return translation.isRecursive ? null : out
+  return translation.isBeyond ? null : out
 }
 
 class Translation {
-  isRecursive = false
+  isBeyond = false
   readonly #root: JsonObject
   /** References being followed. */
   readonly #open = new Set<string>()
+  #count = 0
 
   constructor(root: JsonObject) {
     this.#root = root
   }
 
   schema(schema: JsonObject, depth: number): JsonObject {
-    if (depth > deepest) {
-      this.isRecursive = true
+    if (depth > deepest || this.#count++ > most) {
+      this.isBeyond = true
       return {}
     }
     if (typeof schema.$ref === 'string') return this.#reference(schema.$ref, schema, depth)
@@ -59,6 +62,11 @@ class Translation {
     const items = schema.items ?? (Array.isArray(schema.prefixItems) ? { anyOf: schema.prefixItems } : undefined)
     if (items !== undefined) out.items = this.#inner(items, depth)
     this.#union(schema, out, depth)
+    // A type is wanted, and of arrays what they hold.
+    if (out.type === undefined && isObject(out.properties)) out.type = 'object'
+    if (out.type === undefined && out.items !== undefined) out.type = 'array'
+    if (out.type === 'array') out.items ??= { type: 'string' }
+    if (out.anyOf !== undefined) delete out.type
     return out
   }
 
@@ -70,7 +78,7 @@ class Translation {
   #reference(reference: string, { $ref, ...rest }: JsonObject, depth: number): JsonObject {
     const found = reference.startsWith('#') ? this.#find(reference) : undefined
     if (this.#open.has(reference) || reference === '#') {
-      this.isRecursive = true
+      this.isBeyond = true
       return {}
     }
     this.#open.add(reference)
