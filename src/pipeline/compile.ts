@@ -164,6 +164,6 @@ function compileTarget(
       return head
     },
     series: model => snapshot.series[`${data.key}\0${model}`] ?? unknown,
-    serves: model => models.has(model) || (!data.anyModel && prefixes.some(prefix => model.startsWith(prefix))),
+    serves: model => models.has(model) || prefixes.some(prefix => model.startsWith(prefix)),
   }
 }

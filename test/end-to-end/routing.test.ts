@@ -294,17 +294,24 @@ test('a provider whose answers are normalised: text that is not its own stays ou
 
 test('a stream that is silent gets comment lines where that is configured, once it has begun', async t => {
   const gateway = await startGateway(t, { config: { stream: { heartbeat: '100ms' } } })
+  let half: () => void = () => {}
   let more: () => void = () => {}
   gateway.upstream.answer = (_request, response) => {
     beginStream(response)
     response.write(opening + piece('one'))
-    more = () => response.end(piece('two') + closing + done)
+    half = () => response.write(piece('two').slice(0, 50))
+    more = () => response.end(piece('two').slice(50) + closing + done)
   }
   const stream = await gateway.stream()
-  await stream.until(({ text }) => (text.match(/^:/gm) ?? []).length >= 3, 'comment lines')
+  const beats = (count: number) => stream.until(({ text }) => (text.match(/^:/gm) ?? []).length >= count, 'comment lines')
+  await beats(3)
+  // Within an event of the upstream it would be a part of it.
+  half()
+  await beats(5)
   more()
   await stream.over
-  assert.equal(stream.text.split('\n\n').filter(event => !event.startsWith(':')).join('\n\n'), opening + piece('one') + piece('two') + closing + done)
+  const events = stream.text.split('\n\n').filter(event => !event.startsWith(':'))
+  assert.equal(events.join('\n\n'), opening + piece('one') + piece('two') + closing + done)
 })
 
 test('the limit for one client address is one limit for all threads', async t => {
