@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../measure/launch.ts'
 import { commitOf } from '../measure/machine.ts'
@@ -26,7 +26,7 @@ export function gateway(options: GatewayOptions): Peer {
   const main = join(options.root, 'dist/main.js')
   return {
     name: options.name,
-    prepare: async () => (existsSync(main) ? null : `${main} is missing: run npm run build there`),
+    prepare: async () => staleness(options.root, main),
     supports: () => true,
     async start(context) {
       const port = await freePort()
@@ -53,6 +53,20 @@ export function gateway(options: GatewayOptions): Peer {
       })
     },
   }
+}
+
+/**
+ * What is measured has to be what the result names. Null: the bundle is there, and newer than every source it was made of.
+ */
+function staleness(root: string, bundle: string): string | null {
+  if (!existsSync(bundle)) return `${bundle} is missing: run npm run build there`
+  const built = statSync(bundle).mtimeMs
+  const changed = ['src', 'workers', 'providers'].flatMap(folder =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .map(name => join(folder, name))
+      .filter(name => name.endsWith('.ts') && statSync(join(root, name)).mtimeMs > built),
+  )
+  return changed.length === 0 ? null : `dist/ is older than ${changed[0]}: run npm run build there`
 }
 
 export function gatewayConfig(

@@ -49,7 +49,7 @@ export function compileTarget(
     key: config.name ?? config.virtual_key ?? config.provider ?? '',
     provider: provider.id,
     settings,
-    models: config.models ?? [],
+    models: config.models ?? provider.listedModels?.(settings) ?? [],
     anyModel: provider.anyModel === true || ownBaseUrl,
     weight: config.weight ?? defaults.target.weight,
     retry: {

@@ -130,7 +130,9 @@ function compileTarget(
   })
   const basePath = url === null ? '' : url.pathname.replace(/\/+$/, '')
   const auth = applyAuth(provider.auth(data.settings))
-  const models = new Set([...data.models, ...(data.anyModel ? [] : (provider.models ?? []))])
+  // Behind an own base URL there is no telling which of the provider's ids are served; they have no claim there.
+  const isOwn = data.anyModel && provider.anyModel !== true
+  const models = new Set([...data.models, ...(isOwn ? [] : (provider.models ?? []))])
   const prefixes = provider.modelPrefixes ?? []
   const heads = new Map<string, PreparedHead>()
   const answerHeaders = `${securityHeaders}x-gateway-provider: ${data.key}\r\n`

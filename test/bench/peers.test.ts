@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { planCores } from '../../bench/measure/cores.ts'
 import { choosePeer } from '../../bench/peers/choose.ts'
 import { parseCustomPeer } from '../../bench/peers/custom.ts'
-import { gatewayConfig, keysFileText } from '../../bench/peers/gateway.ts'
+import { gateway, gatewayConfig, keysFileText } from '../../bench/peers/gateway.ts'
 import { requestBody, scenarios, selectScenarios } from '../../bench/scenarios.ts'
 
 test("a peer of the user's own is read from one word: commas in the command and colons in headers are fine", () => {
@@ -68,4 +71,19 @@ test('cores are split without overlap, and not at all below four', () => {
   assert.deepEqual(planCores('none', 64), {})
   assert.deepEqual(planCores('auto', 4), { gateway: '0-1', mock: '2', generator: '3' })
   assert.deepEqual(planCores('auto', 16), { gateway: '0-7', mock: '8-11', generator: '12-15' })
+})
+
+test('a bundle older than its sources is refused: the result would name a commit that was not measured', async t => {
+  const root = mkdtempSync(join(tmpdir(), 'bench-stale-'))
+  t.after(() => rmSync(root, { recursive: true }))
+  for (const folder of ['src', 'workers', 'providers', 'dist']) mkdirSync(join(root, folder))
+  const peer = gateway({ name: 'ferrite', root })
+  assert.match((await peer.prepare()) ?? '', /dist\/main\.js is missing/)
+  writeFileSync(join(root, 'src/a.ts'), '')
+  writeFileSync(join(root, 'dist/main.js'), '')
+  utimesSync(join(root, 'src/a.ts'), 100, 100)
+  utimesSync(join(root, 'dist/main.js'), 200, 200)
+  assert.equal(await peer.prepare(), null)
+  utimesSync(join(root, 'src/a.ts'), 300, 300)
+  assert.match((await peer.prepare()) ?? '', /dist\/ is older than src\/a\.ts/)
 })
