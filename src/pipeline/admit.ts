@@ -79,7 +79,8 @@ export function admit(exchange: Exchange, { routes, buckets, metrics }: AdmitPar
   if (denied !== null) return denied
 
   const found = routes.find(exchange.path)
-  if (found === null) return new Failure('not_found', { message: `there is nothing at ${snapshot.redact(printable(exchange.path))}` })
+  if (found === null)
+    return new Failure('not_found', { message: `there is nothing at ${snapshot.redact(printable(exchange.path))}` })
   if (!found.methods.includes(incoming.method)) {
     const accepted = found.methods.join(', ')
     return new Failure('method_not_supported', {

@@ -109,6 +109,12 @@ export class Walk {
     return Math.random() * retry.initialBackoffMs * 2 ** (this.#tries - 1)
   }
 
+  /** The client has its answer: nothing may hold on to the exchange, or count it once more. */
+  succeeded(): void {
+    this.#current = null
+    this.stop()
+  }
+
   #giveUp(failure: Failure): void {
     this.stop()
     this.exchange.fail(failure)
@@ -249,7 +255,7 @@ class Attempt implements UpstreamHandler, Flow {
     const failure = reply.whole === undefined ? reply.data(whole) : reply.whole(whole)
     if (failure !== null) this.#stop(failure)
     // A whole answer has ended with this; a stream ends in `onEnd`.
-    else if (exchange.over) this.#over = true
+    else if (exchange.over) this.#succeeded()
   }
 
   #open(headers: ResponseHeaders): Reply | Failure {
@@ -287,7 +293,12 @@ class Attempt implements UpstreamHandler, Flow {
     if (this.#reply === null) return this.#fail(this.#errorFailure())
     const failure = this.#reply.end()
     if (failure !== null) this.#fail(failure)
-    else this.#over = true
+    else this.#succeeded()
+  }
+
+  #succeeded(): void {
+    this.#over = true
+    this.#walk.succeeded()
   }
 
   onFailure(failure: Failure): void {

@@ -3,8 +3,28 @@ import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Answer, chatBody, comesTrue, type Gateway, masterKey, providerKey, startGateway, variants } from '../support/gateway.ts'
-import { answerAsOpenAi, beginStream, closing, completion, done, json, opening, piece, requestOf, usageEvent } from '../support/mock-openai.ts'
+import {
+  type Answer,
+  chatBody,
+  comesTrue,
+  type Gateway,
+  masterKey,
+  providerKey,
+  startGateway,
+  variants,
+} from '../support/gateway.ts'
+import {
+  answerAsOpenAi,
+  beginStream,
+  closing,
+  completion,
+  done,
+  json,
+  opening,
+  piece,
+  requestOf,
+  usageEvent,
+} from '../support/mock-openai.ts'
 import { RawClient } from '../support/raw-client.ts'
 
 const traceId = /^[0-9a-f]{32}$/
@@ -43,7 +63,8 @@ type Claim = (name: string, body: (t: TestContext) => Promise<void>) => Promise<
 async function answers(gateway: Gateway, claim: Claim): Promise<void> {
   await claim('an answer comes back byte for byte, with the headers of the gateway', async () => {
     const odd = ` \n{"id":"chatcmpl-1","unknown":{"b":[1.0,1e2,"\\u00e9\\/"]},"choices":[{"index":0,"message":{"role":"assistant","content":null,"new_field":1},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}`
-    gateway.upstream.answer = (_request, response) => json(response, 200, odd, { 'openai-processing-ms': '12', 'set-cookie': 'a=b', 'openai-organization': 'acme' })
+    gateway.upstream.answer = (_request, response) =>
+      json(response, 200, odd, { 'openai-processing-ms': '12', 'set-cookie': 'a=b', 'openai-organization': 'acme' })
     const answer = await gateway.chat()
     assert.equal(answer.status, 200)
     assert.equal(answer.text, odd)
@@ -60,7 +81,11 @@ async function answers(gateway: Gateway, claim: Claim): Promise<void> {
 
   await claim('a request reaches the upstream byte for byte, with its credential and not the client’s', async () => {
     const body = `{ "messages" : [{"role":"user","content":"h\\u00e9"}],\n "model":"gpt-4o", "x_unknown": [1.50], "temperature":0.0 }`
-    const answer = await gateway.fetch('/v1/chat/completions', { method: 'POST', body, headers: { 'content-type': 'application/json', cookie: 'a=b', 'x-custom': 'mine' } })
+    const answer = await gateway.fetch('/v1/chat/completions', {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json', cookie: 'a=b', 'x-custom': 'mine' },
+    })
     assert.equal(answer.status, 200)
     const [request] = gateway.upstream.requests
     assert.equal(request.body.toString(), body)
@@ -79,8 +104,14 @@ async function answers(gateway: Gateway, claim: Claim): Promise<void> {
 
   for (const kilobytes of [10, 60, 90]) {
     await claim(`a body of ${kilobytes} KB arrives whole, with a length, in chunks and in many packets`, async t => {
-      const body = chatBody({ user: createHash('sha256').update('x').digest('hex').repeat(16 * kilobytes) })
-      gateway.upstream.answer = (request, response) => json(response, 200, completion(createHash('sha256').update(request.body).digest('hex')))
+      const body = chatBody({
+        user: createHash('sha256')
+          .update('x')
+          .digest('hex')
+          .repeat(16 * kilobytes),
+      })
+      gateway.upstream.answer = (request, response) =>
+        json(response, 200, completion(createHash('sha256').update(request.body).digest('hex')))
       const digest = createHash('sha256').update(body).digest('hex')
       assert.ok((await gateway.fetch('/v1/chat/completions', { method: 'POST', body })).text.includes(digest))
       const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\n`
@@ -122,7 +153,10 @@ async function streams(gateway: Gateway, claim: Claim): Promise<void> {
     assert.equal(stream.headers['x-gateway-provider'], 'openai')
     assert.match(String(stream.headers['x-request-id']), traceId)
     assert.equal(stream.text, opening + piece('Hel') + piece('lo there') + closing + done)
-    assert.equal((requestOf(gateway.upstream.requests[0]).stream_options as { include_usage: boolean }).include_usage, true)
+    assert.equal(
+      (requestOf(gateway.upstream.requests[0]).stream_options as { include_usage: boolean }).include_usage,
+      true,
+    )
   })
 
   await claim('usage in a stream is passed on to who asked for it', async () => {
@@ -195,18 +229,35 @@ async function streams(gateway: Gateway, claim: Claim): Promise<void> {
 }
 
 async function refusals(gateway: Gateway, claim: Claim): Promise<void> {
-  const post = (body: string, more: Parameters<Gateway['fetch']>[1] = {}) => gateway.fetch('/v1/chat/completions', { method: 'POST', body, ...more })
+  const post = (body: string, more: Parameters<Gateway['fetch']>[1] = {}) =>
+    gateway.fetch('/v1/chat/completions', { method: 'POST', body, ...more })
 
   await claim('without a key: 401, before anything else is looked at', async () => {
-    for (const [path, method] of [['/v1/chat/completions', 'POST'], ['/v1/chat/completions', 'GET'], ['/v1/models', 'GET'], ['/v1/nothing', 'GET'], ['/metrics', 'GET']]) {
+    for (const [path, method] of [
+      ['/v1/chat/completions', 'POST'],
+      ['/v1/chat/completions', 'GET'],
+      ['/v1/models', 'GET'],
+      ['/v1/nothing', 'GET'],
+      ['/metrics', 'GET'],
+    ]) {
       const answer = await gateway.fetch(path, { method, key: '', body: method === 'POST' ? chatBody() : undefined })
       assertError(answer, 401, 'authentication_error', 'missing_api_key')
       assertError(await gateway.fetch(path, { method, key: 'wrong' }), 401, 'authentication_error', 'invalid_api_key')
     }
     for (const authorization of ['Basic abc', 'Bearer', 'Bearer ', masterKey, `Bearer  `]) {
-      assertError(await post(chatBody(), { key: '', headers: { authorization } }), 401, 'authentication_error', 'missing_api_key')
+      assertError(
+        await post(chatBody(), { key: '', headers: { authorization } }),
+        401,
+        'authentication_error',
+        'missing_api_key',
+      )
     }
-    assertError(await post(chatBody(), { key: '', headers: { authorization: `Bearer ${masterKey.slice(0, -1)}` } }), 401, 'authentication_error', 'invalid_api_key')
+    assertError(
+      await post(chatBody(), { key: '', headers: { authorization: `Bearer ${masterKey.slice(0, -1)}` } }),
+      401,
+      'authentication_error',
+      'invalid_api_key',
+    )
     assert.equal((await post(chatBody(), { key: '', headers: { authorization: `bearer ${masterKey}` } })).status, 200)
     assert.equal(gateway.upstream.requests.length, 1)
   })
@@ -221,7 +272,10 @@ async function refusals(gateway: Gateway, claim: Claim): Promise<void> {
       [JSON.stringify({ model: 'gpt-4o', messages, temperature: 3 }), /^temperature must be between 0 and 2/],
       [JSON.stringify({ model: 'gpt-4o', messages, top_p: -1 }), /^top_p must be between 0 and 1/],
       [JSON.stringify({ model: 'gpt-4o', messages, max_tokens: 0 }), /^max_tokens must be positive/],
-      [JSON.stringify({ model: 'gpt-4o', messages, presence_penalty: 9 }), /^presence_penalty must be between -2 and 2/],
+      [
+        JSON.stringify({ model: 'gpt-4o', messages, presence_penalty: 9 }),
+        /^presence_penalty must be between -2 and 2/,
+      ],
     ]
     for (const [body, message] of wrong) {
       const answer = await post(body)
@@ -235,7 +289,12 @@ async function refusals(gateway: Gateway, claim: Claim): Promise<void> {
     for (const path of ['/v1/nothing', '/v1', '/nothing', '/', '/v1/chat/completions/', '/v1/models/no/such'])
       assert.equal((await gateway.fetch(path)).status, 404, path)
     assertError(await gateway.fetch('/v1/nothing'), 404, 'invalid_request_error', 'not_found')
-    assertError(await gateway.fetch('/v1/embeddings', { method: 'POST', body: '{}' }), 501, 'invalid_request_error', 'not_implemented')
+    assertError(
+      await gateway.fetch('/v1/embeddings', { method: 'POST', body: '{}' }),
+      501,
+      'invalid_request_error',
+      'not_implemented',
+    )
   })
 
   await claim('a wrong method: 405 with the right ones', async () => {
@@ -255,7 +314,9 @@ async function refusals(gateway: Gateway, claim: Claim): Promise<void> {
     const body = chatBody({ user: 'x'.repeat(100_001) })
     assertError(await post(body), 413, 'invalid_request_error', 'request_too_large')
     const client = await RawClient.connect(t, gateway.port)
-    await client.send(`POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`)
+    await client.send(
+      `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+    )
     assert.equal((await client.response()).status, 413)
     assert.equal(gateway.upstream.requests.length, 0)
   })
@@ -283,36 +344,54 @@ async function refusals(gateway: Gateway, claim: Claim): Promise<void> {
 }
 
 async function headers(gateway: Gateway, claim: Claim): Promise<void> {
-  await claim('an id is made when the client has none, adopted when it is a trace id, and replaced when it is not', async () => {
-    const first = String((await gateway.chat()).headers['x-request-id'])
-    const second = String((await gateway.chat()).headers['x-request-id'])
-    assert.match(first, traceId)
-    assert.notEqual(first, second)
-    assert.equal((await gateway.chat({}, { headers: { 'x-request-id': adopted } })).headers['x-request-id'], adopted)
-    assert.equal((await gateway.chat({}, { headers: { 'x-request-id': adopted.toUpperCase() } })).headers['x-request-id'], adopted)
-    for (const bad of ['', 'mine', '0'.repeat(32), `${adopted}0`, `${adopted.slice(1)}g`, 'x'.repeat(5_000)]) {
-      const id = String((await gateway.chat({}, { headers: { 'x-request-id': bad } })).headers['x-request-id'])
-      assert.match(id, traceId)
-      assert.notEqual(id, bad)
-    }
-  })
+  await claim(
+    'an id is made when the client has none, adopted when it is a trace id, and replaced when it is not',
+    async () => {
+      const first = String((await gateway.chat()).headers['x-request-id'])
+      const second = String((await gateway.chat()).headers['x-request-id'])
+      assert.match(first, traceId)
+      assert.notEqual(first, second)
+      assert.equal((await gateway.chat({}, { headers: { 'x-request-id': adopted } })).headers['x-request-id'], adopted)
+      assert.equal(
+        (await gateway.chat({}, { headers: { 'x-request-id': adopted.toUpperCase() } })).headers['x-request-id'],
+        adopted,
+      )
+      for (const bad of ['', 'mine', '0'.repeat(32), `${adopted}0`, `${adopted.slice(1)}g`, 'x'.repeat(5_000)]) {
+        const id = String((await gateway.chat({}, { headers: { 'x-request-id': bad } })).headers['x-request-id'])
+        assert.match(id, traceId)
+        assert.notEqual(id, bad)
+      }
+    },
+  )
 
-  await claim('a trace is continued: its id is the request’s, and the upstream is a child of its own in it', async () => {
-    const parent = 'b7ad6b7169203331'
-    const answer = await gateway.chat({}, { headers: { traceparent: `00-${adopted}-${parent}-01`, tracestate: 'v=1', 'x-request-id': '1'.repeat(32) } })
-    assert.equal(answer.headers['x-request-id'], adopted)
-    const [{ headers }] = gateway.upstream.requests
-    const [version, id, span, flags] = String(headers.traceparent).split('-')
-    assert.deepEqual([version, id, flags], ['00', adopted, '01'])
-    assert.match(span, /^[0-9a-f]{16}$/)
-    assert.notEqual(span, parent)
-    assert.equal(headers.tracestate, 'v=1')
-    await gateway.chat({}, { headers: { traceparent: `00-${adopted}-${parent}-00` } })
-    assert.match(String(gateway.upstream.requests[1].headers.traceparent), new RegExp(`^00-${adopted}-[0-9a-f]{16}-00$`))
-    const fresh = await gateway.chat({}, { headers: { traceparent: 'rubbish', tracestate: 'v=1' } })
-    assert.equal(String(gateway.upstream.requests[2].headers.traceparent).split('-')[1], fresh.headers['x-request-id'])
-    assert.equal(gateway.upstream.requests[2].headers.tracestate, undefined)
-  })
+  await claim(
+    'a trace is continued: its id is the request’s, and the upstream is a child of its own in it',
+    async () => {
+      const parent = 'b7ad6b7169203331'
+      const answer = await gateway.chat(
+        {},
+        { headers: { traceparent: `00-${adopted}-${parent}-01`, tracestate: 'v=1', 'x-request-id': '1'.repeat(32) } },
+      )
+      assert.equal(answer.headers['x-request-id'], adopted)
+      const [{ headers }] = gateway.upstream.requests
+      const [version, id, span, flags] = String(headers.traceparent).split('-')
+      assert.deepEqual([version, id, flags], ['00', adopted, '01'])
+      assert.match(span, /^[0-9a-f]{16}$/)
+      assert.notEqual(span, parent)
+      assert.equal(headers.tracestate, 'v=1')
+      await gateway.chat({}, { headers: { traceparent: `00-${adopted}-${parent}-00` } })
+      assert.match(
+        String(gateway.upstream.requests[1].headers.traceparent),
+        new RegExp(`^00-${adopted}-[0-9a-f]{16}-00$`),
+      )
+      const fresh = await gateway.chat({}, { headers: { traceparent: 'rubbish', tracestate: 'v=1' } })
+      assert.equal(
+        String(gateway.upstream.requests[2].headers.traceparent).split('-')[1],
+        fresh.headers['x-request-id'],
+      )
+      assert.equal(gateway.upstream.requests[2].headers.tracestate, undefined)
+    },
+  )
 
   await claim('errors carry the id too, also those that no worker saw', async () => {
     const id = { 'x-request-id': adopted }
@@ -326,7 +405,11 @@ async function headers(gateway: Gateway, claim: Claim): Promise<void> {
     const listed = { origin: 'https://app.example.com' }
     const other = { origin: 'https://evil.example.com' }
     for (const path of ['/v1/chat/completions', '/v1/models', '/health']) {
-      const preflight = await gateway.fetch(path, { method: 'OPTIONS', key: '', headers: { ...listed, 'access-control-request-method': 'POST' } })
+      const preflight = await gateway.fetch(path, {
+        method: 'OPTIONS',
+        key: '',
+        headers: { ...listed, 'access-control-request-method': 'POST' },
+      })
       assert.equal(preflight.status, 204, path)
       assert.equal(preflight.headers['access-control-allow-origin'], listed.origin, path)
       assert.equal(preflight.text, '')
@@ -351,7 +434,12 @@ async function headers(gateway: Gateway, claim: Claim): Promise<void> {
   })
 
   await claim('OPTIONS without an origin is a method like any other', async () => {
-    assertError(await gateway.fetch('/v1/chat/completions', { method: 'OPTIONS' }), 405, 'invalid_request_error', 'method_not_supported')
+    assertError(
+      await gateway.fetch('/v1/chat/completions', { method: 'OPTIONS' }),
+      405,
+      'invalid_request_error',
+      'method_not_supported',
+    )
   })
 
   await claim('HEAD is answered like GET, without the body', async t => {
@@ -369,7 +457,10 @@ async function headers(gateway: Gateway, claim: Claim): Promise<void> {
   await claim('the query is no part of the path', async () => {
     assert.equal((await gateway.fetch('/v1/models?limit=3')).status, 200)
     assert.equal((await gateway.fetch('/health?x')).status, 200)
-    assert.equal((await gateway.fetch('/v1/chat/completions?api-version=1', { method: 'POST', body: chatBody() })).status, 200)
+    assert.equal(
+      (await gateway.fetch('/v1/chat/completions?api-version=1', { method: 'POST', body: chatBody() })).status,
+      200,
+    )
   })
 }
 
@@ -402,17 +493,25 @@ async function controls(gateway: Gateway, claim: Claim): Promise<void> {
   await claim('requests are counted with their tokens, and logged without their words', async () => {
     const labels = { provider: 'openai', model: 'gpt-4o', status: 'success' }
     const before = await gateway.metric('gateway_requests_total', labels)
-    const id = String((await gateway.chat({ messages: [{ role: 'user', content: 'a secret prompt' }] })).headers['x-request-id'])
+    const id = String(
+      (await gateway.chat({ messages: [{ role: 'user', content: 'a secret prompt' }] })).headers['x-request-id'],
+    )
     const stream = await gateway.stream()
     await stream.over
-    await comesTrue(async () => (await gateway.metric('gateway_requests_total', labels)) === before + 2, 'both to be counted')
+    await comesTrue(
+      async () => (await gateway.metric('gateway_requests_total', labels)) === before + 2,
+      'both to be counted',
+    )
     const line = await gateway.logged(({ trace_id }) => trace_id === id, 'the line of the request')
     assert.deepEqual(
       [line.level, line.method, line.path, line.status, line.model, line.target, line.tokens_in, line.tokens_out],
       ['info', 'POST', '/v1/chat/completions', 200, 'gpt-4o', 'openai', 11, 3],
     )
     assert.ok(Number(line.duration_ms) > 0)
-    const streamed = await gateway.logged(({ trace_id }) => trace_id === stream.headers['x-request-id'], 'the line of the stream')
+    const streamed = await gateway.logged(
+      ({ trace_id }) => trace_id === stream.headers['x-request-id'],
+      'the line of the stream',
+    )
     assert.deepEqual([streamed.stream, streamed.tokens_in, streamed.tokens_out], [true, 11, 3])
     assert.ok(!gateway.stdout.includes('a secret prompt'))
     assert.ok(!gateway.stdout.includes('Hello there'))
@@ -426,7 +525,10 @@ for (const variant of variants) {
     const look = (answer: Answer): void => void seen.push(answer.text, JSON.stringify(answer.headers))
     const echo = `Incorrect API key provided: ${providerKey}. Also: ${masterKey}, Bearer ${providerKey}`
     for (const status of [400, 401, 403, 404, 422, 429, 500, 503]) {
-      gateway.upstream.answer = (_request, response) => json(response, status, JSON.stringify({ error: { message: echo, type: 'x', code: providerKey } }), { 'x-ratelimit-reset-requests': providerKey })
+      gateway.upstream.answer = (_request, response) =>
+        json(response, status, JSON.stringify({ error: { message: echo, type: 'x', code: providerKey } }), {
+          'x-ratelimit-reset-requests': providerKey,
+        })
       look(await gateway.chat())
       look(await gateway.chat({ stream: true }))
     }
@@ -467,7 +569,11 @@ for (const variant of variants) {
     assert.equal((await gateway.fetch('/metrics', { key: 'key-of-ci' })).status, 200)
     await gateway.logged(({ key_id }) => key_id === 'ci', 'who asked')
     writeFileSync(file, `${line('new', 'key-of-new')}\n`)
-    await comesTrue(() => gateway.chat({}, { key: 'key-of-new' }).then(({ status }) => status === 200), 'the new key to be accepted', 15_000)
+    await comesTrue(
+      () => gateway.chat({}, { key: 'key-of-new' }).then(({ status }) => status === 200),
+      'the new key to be accepted',
+      15_000,
+    )
     assertError(await gateway.chat({}, { key: 'key-of-ci' }), 401, 'authentication_error', 'invalid_api_key')
   })
 }

@@ -51,9 +51,15 @@ for (const variant of variants) {
   test(`${variant.name}: a config with mistakes changes nothing, and /health and the log say so`, async t => {
     const gateway = await startGateway(t, { ...variant, config: alias('gpt-good') })
     const version = await gateway.configVersion()
-    const config = async (): Promise<Record<string, unknown>> => (await gateway.fetch('/health')).json.config as Record<string, unknown>
+    const config = async (): Promise<Record<string, unknown>> =>
+      (await gateway.fetch('/health')).json.config as Record<string, unknown>
     let inForce = version
-    for (const bad of ['{ "targets": [', JSON.stringify({ targets: [] }), JSON.stringify({ targets: [{ virtual_key: 'openai' }], stratgy: 1 }), '']) {
+    for (const bad of [
+      '{ "targets": [',
+      JSON.stringify({ targets: [] }),
+      JSON.stringify({ targets: [{ virtual_key: 'openai' }], stratgy: 1 }),
+      '',
+    ]) {
       gateway.writeConfig({}, bad)
       gateway.child.kill('SIGHUP')
       await comesTrue(async () => (await config()).reload === 'failed', 'the refusal to be shown')
@@ -64,7 +70,10 @@ for (const variant of variants) {
       assert.equal((await config()).reload, 'ok')
       inForce = Number((await config()).version)
     }
-    const line = await gateway.logged(({ level, msg }) => level === 'error' && msg.startsWith('config reload refused'), 'why')
+    const line = await gateway.logged(
+      ({ level, msg }) => level === 'error' && msg.startsWith('config reload refused'),
+      'why',
+    )
     assert.match(String(line.problems), /config\.json:\d+:\d+/)
   })
 
@@ -78,7 +87,10 @@ for (const variant of variants) {
     const held = Array.from({ length: 30 }, () => gateway.chat({ model: 'mine' }))
     await eventually(() => gateway.upstream.open === 30, 'requests to be under way')
     const other = await startMockOpenAi(t)
-    await gateway.reload({ ...alias('gpt-two'), targets: [{ virtual_key: 'openai', api_key: 'sk-other', base_url: `${other.url}/v1` }] })
+    await gateway.reload({
+      ...alias('gpt-two'),
+      targets: [{ virtual_key: 'openai', api_key: 'sk-other', base_url: `${other.url}/v1` }],
+    })
     const fresh = await gateway.chat({ model: 'mine' })
     assert.equal(fresh.status, 200)
     assert.equal(requestOf(other.requests[0]).model, 'gpt-two')
@@ -96,7 +108,10 @@ for (const variant of variants) {
     running = false
     await Promise.all(load)
     assert.ok(statuses.length > 100)
-    assert.deepEqual(statuses.filter(status => status !== 200), [])
+    assert.deepEqual(
+      statuses.filter(status => status !== 200),
+      [],
+    )
   })
 }
 
@@ -127,13 +142,21 @@ test('500 reloads leave nothing behind: no memory, no descriptors, no handles', 
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../../test/fixtures/tls/${name}`, import.meta.url))
 
-for (const [engine, acceptors] of [['uws', 1], ['uws', 2], ['node', 1]] as const) {
+for (const [engine, acceptors] of [
+  ['uws', 1],
+  ['uws', 2],
+  ['node', 1],
+] as const) {
   test(`${engine}, ${acceptors} acceptors: TLS is served, and new files are taken up while requests go on`, async t => {
     const directory = dirname((await startGateway(t)).configFile)
     const [certFile, keyFile] = ['cert.pem', 'key.pem'].map(name => join(directory, name))
     copyFileSync(fixture('localhost.pem'), certFile)
     copyFileSync(fixture('localhost.key'), keyFile)
-    const gateway = await startGateway(t, { engine, acceptors, config: { server: { tls: { cert_file: certFile, key_file: keyFile } } } })
+    const gateway = await startGateway(t, {
+      engine,
+      acceptors,
+      config: { server: { tls: { cert_file: certFile, key_file: keyFile } } },
+    })
     const ca = readFileSync(fixture('ca.pem'))
     const nameShown = async (): Promise<string> => {
       const client = await RawClient.connect(t, gateway.port, { ca, checkServerIdentity: () => undefined })
@@ -149,8 +172,15 @@ for (const [engine, acceptors] of [['uws', 1], ['uws', 2], ['node', 1]] as const
     copyFileSync(fixture('elsewhere.pem'), `${certFile}.new`)
     renameSync(`${keyFile}.new`, keyFile)
     renameSync(`${certFile}.new`, certFile)
-    await comesTrue(() => nameShown().then(name => name.includes('elsewhere'), () => false), 'the new certificate to be shown', 30_000)
+    await comesTrue(
+      () =>
+        nameShown().then(
+          name => name.includes('elsewhere'),
+          () => false,
+        ),
+      'the new certificate to be shown',
+      30_000,
+    )
     assert.equal(gateway.exit, null)
   })
 }
-

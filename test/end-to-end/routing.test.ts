@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Answer, comesTrue, type Gateway, startGateway } from '../support/gateway.ts'
-import { answerAsOpenAi, beginStream, closing, completion, done, json, type MockAnswer, opening, piece, startMockOpenAi } from '../support/mock-openai.ts'
+import {
+  answerAsOpenAi,
+  beginStream,
+  closing,
+  completion,
+  done,
+  json,
+  type MockAnswer,
+  opening,
+  piece,
+  startMockOpenAi,
+} from '../support/mock-openai.ts'
 import { eventually } from '../support/raw-client.ts'
 
 /** Answers one after the other; the last one again and again. */
@@ -9,10 +20,18 @@ function inTurn(...answers: MockAnswer[]): MockAnswer {
   let next = 0
   return (request, response) => answers[Math.min(next++, answers.length - 1)](request, response)
 }
-const failing = (status: number, headers: Record<string, string> = {}, message = `status ${status}`): MockAnswer => (_request, response) =>
-  json(response, status, JSON.stringify({ error: { message, type: 'some_error' } }), headers)
+const failing =
+  (status: number, headers: Record<string, string> = {}, message = `status ${status}`): MockAnswer =>
+  (_request, response) =>
+    json(response, status, JSON.stringify({ error: { message, type: 'some_error' } }), headers)
 
-const target = (name: string, url: string, more: object = {}) => ({ name, provider: 'openai', api_key: `sk-of-${name}`, base_url: `${url}/v1`, ...more })
+const target = (name: string, url: string, more: object = {}) => ({
+  name,
+  provider: 'openai',
+  api_key: `sk-of-${name}`,
+  base_url: `${url}/v1`,
+  ...more,
+})
 
 const assertError = (answer: Answer, status: number, type: string, code: string, message?: RegExp): void => {
   assert.equal(answer.status, status, answer.text)
@@ -45,7 +64,8 @@ test('what an upstream’s status means to the client', async t => {
       for (const stream of [false, true]) {
         const answer = await gateway.chat({ stream })
         assertError(answer, status, type, code, message)
-        if (status !== 400 && status !== 422) assert.ok(!answer.text.includes('too hot'), 'what an upstream says of itself is its own business')
+        if (status !== 400 && status !== 422)
+          assert.ok(!answer.text.includes('too hot'), 'what an upstream says of itself is its own business')
       }
     })
   }
@@ -78,7 +98,10 @@ test('retry', async t => {
   const retry = { attempts: 3, initial_backoff_ms: 1 }
   const targets = [target('first', gateway.upstream.url, { retry })]
   await gateway.reload({ targets })
-  const asked = async (answer: MockAnswer, more: object = {}): Promise<{ status: number; calls: number; answer: Answer }> => {
+  const asked = async (
+    answer: MockAnswer,
+    more: object = {},
+  ): Promise<{ status: number; calls: number; answer: Answer }> => {
     const before = gateway.upstream.requests.length
     gateway.upstream.answer = answer
     const got = await gateway.chat(more)
@@ -103,7 +126,14 @@ test('retry', async t => {
     assert.deepEqual([calls, answer.headers['retry-after']], [3, '5'])
   })
   await t.test('a connection that breaks is worth another attempt, and the whole body is sent again', async () => {
-    const { status, calls } = await asked(inTurn((_request, response) => void response.destroy(), (_request, response) => void response.destroy(), answerAsOpenAi), { user: 'x'.repeat(200_000) })
+    const { status, calls } = await asked(
+      inTurn(
+        (_request, response) => void response.destroy(),
+        (_request, response) => void response.destroy(),
+        answerAsOpenAi,
+      ),
+      { user: 'x'.repeat(200_000) },
+    )
     assert.equal(status, 200)
     // A reused connection that broke before any byte is tried once more by itself.
     assert.ok(calls >= 3)
@@ -140,23 +170,30 @@ test('retry', async t => {
     assert.equal(one[1], two[1])
     assert.notEqual(one[2], two[2])
   })
-  await t.test('a wait that the upstream asks for is kept when it is short, and the target given up when it is long', async () => {
-    const started = performance.now()
-    const { status, calls } = await asked(inTurn(failing(429, { 'retry-after-ms': '300' }), answerAsOpenAi))
-    assert.deepEqual([status, calls], [200, 2])
-    assert.ok(performance.now() - started >= 290)
-    const long = await asked(inTurn(failing(429, { 'retry-after': '31' }), answerAsOpenAi))
-    assert.deepEqual([long.status, long.calls, long.answer.headers['retry-after']], [429, 1, '31'])
-  })
+  await t.test(
+    'a wait that the upstream asks for is kept when it is short, and the target given up when it is long',
+    async () => {
+      const started = performance.now()
+      const { status, calls } = await asked(inTurn(failing(429, { 'retry-after-ms': '300' }), answerAsOpenAi))
+      assert.deepEqual([status, calls], [200, 2])
+      assert.ok(performance.now() - started >= 290)
+      const long = await asked(inTurn(failing(429, { 'retry-after': '31' }), answerAsOpenAi))
+      assert.deepEqual([long.status, long.calls, long.answer.headers['retry-after']], [429, 1, '31'])
+    },
+  )
   await t.test('a list of statuses is taken at its word', async () => {
-    await gateway.reload({ targets: [target('first', gateway.upstream.url, { retry: { ...retry, on_status_codes: [404, 500] } })] })
+    await gateway.reload({
+      targets: [target('first', gateway.upstream.url, { retry: { ...retry, on_status_codes: [404, 500] } })],
+    })
     assert.equal((await asked(inTurn(failing(404), answerAsOpenAi))).calls, 2)
     assert.equal((await asked(inTurn(failing(500), answerAsOpenAi))).calls, 2)
     assert.equal((await asked(inTurn(failing(503), answerAsOpenAi))).calls, 1)
     assert.equal((await asked(inTurn(failing(429), answerAsOpenAi))).calls, 1)
   })
   await t.test('a client that leaves during the wait ends it', async () => {
-    await gateway.reload({ targets: [target('first', gateway.upstream.url, { retry: { attempts: 3, initial_backoff_ms: 1 } })] })
+    await gateway.reload({
+      targets: [target('first', gateway.upstream.url, { retry: { attempts: 3, initial_backoff_ms: 1 } })],
+    })
     gateway.upstream.answer = failing(429, { 'retry-after': '2' })
     const before = gateway.upstream.requests.length
     const leaving = new AbortController()
@@ -281,13 +318,18 @@ test('fallback', async t => {
 
 test('a provider whose answers are normalised: text that is not its own stays out, unknown fields stay in', async t => {
   const gateway = await startGateway(t)
-  await gateway.reload({ targets: [{ provider: 'openai-compatible', base_url: gateway.upstream.url, api_key: 'sk-local' }] })
-  gateway.upstream.answer = (_request, response) => json(response, 200, '{"choices":[{"message":{"content":"hi","extra":1},"finish_reason":"eos"}],"x":{"y":2}}')
+  await gateway.reload({
+    targets: [{ provider: 'openai-compatible', base_url: gateway.upstream.url, api_key: 'sk-local' }],
+  })
+  gateway.upstream.answer = (_request, response) =>
+    json(response, 200, '{"choices":[{"message":{"content":"hi","extra":1},"finish_reason":"eos"}],"x":{"y":2}}')
   const { json: body } = await gateway.chat({ model: 'local-model' })
   assert.equal(body.object, 'chat.completion')
   assert.equal(body.model, 'local-model')
   assert.deepEqual(body.x, { y: 2 })
-  assert.deepEqual(body.choices, [{ index: 0, message: { role: 'assistant', content: 'hi', extra: 1 }, finish_reason: 'stop' }])
+  assert.deepEqual(body.choices, [
+    { index: 0, message: { role: 'assistant', content: 'hi', extra: 1 }, finish_reason: 'stop' },
+  ])
   gateway.upstream.answer = (_request, response) => json(response, 200, completion('z'.repeat(3_000_000)))
   assert.ok((await gateway.chat({ model: 'local-model' })).text.length > 3_000_000)
 })
@@ -303,7 +345,8 @@ test('a stream that is silent gets comment lines where that is configured, once 
     more = () => response.end(piece('two').slice(50) + closing + done)
   }
   const stream = await gateway.stream()
-  const beats = (count: number) => stream.until(({ text }) => (text.match(/^:/gm) ?? []).length >= count, 'comment lines')
+  const beats = (count: number) =>
+    stream.until(({ text }) => (text.match(/^:/gm) ?? []).length >= count, 'comment lines')
   await beats(3)
   // Within an event of the upstream it would be a part of it.
   half()
@@ -329,6 +372,8 @@ test('the limit for one client address is one limit for all threads', async t =>
 
 async function limitedCount(gateway: Gateway): Promise<number> {
   // Over an address that is not limited.
-  const { text } = await gateway.fetch('/metrics', { headers: { 'x-forwarded-for': `198.51.100.${1 + (performance.now() % 250 | 0)}` } })
+  const { text } = await gateway.fetch('/metrics', {
+    headers: { 'x-forwarded-for': `198.51.100.${1 + ((performance.now() % 250) | 0)}` },
+  })
   return Number(/^gateway_rate_limit_rejections_total\{key_type="ip"\} (\d+)/m.exec(text)?.[1] ?? 0)
 }

@@ -13,7 +13,10 @@ const assertKilledWithReason = async (gateway: Gateway, reason: RegExp): Promise
   assert.match(gateway.stderr, reason)
   const directory = dirname(gateway.configFile)
   assert.ok(existsSync(directory))
-  assert.deepEqual(readdirSync(directory).filter(name => name.startsWith('core')), [])
+  assert.deepEqual(
+    readdirSync(directory).filter(name => name.startsWith('core')),
+    [],
+  )
 }
 
 for (const engine of ['uws', 'node'] as const) {
@@ -28,9 +31,16 @@ for (const engine of ['uws', 'node'] as const) {
       await gate.pass()
       if (!response.headersSent) answerAsOpenAi(request, response)
     }
-    const json = Array.from({ length: 20 }, () => gateway.chat().then(answer => answer, (error: Error) => error))
+    const json = Array.from({ length: 20 }, () =>
+      gateway.chat().then(
+        answer => answer,
+        (error: Error) => error,
+      ),
+    )
     const streams = await Promise.all(Array.from({ length: 20 }, () => gateway.stream()))
-    await Promise.all(streams.map(stream => stream.until(({ text }) => text.includes('begun'), 'the start of a stream')))
+    await Promise.all(
+      streams.map(stream => stream.until(({ text }) => text.includes('begun'), 'the start of a stream')),
+    )
     await eventually(() => gateway.upstream.open === 40, 'all requests to have reached the upstream')
 
     const [victim] = await gateway.threads('acceptor')
@@ -46,7 +56,14 @@ for (const engine of ['uws', 'node'] as const) {
     }
     await eventually(() => gateway.upstream.open === 0, 'the upstream calls to be cancelled')
     gate.open()
-    await comesTrue(() => gateway.chat().then(({ status }) => status === 200, () => false), 'service from the new acceptor')
+    await comesTrue(
+      () =>
+        gateway.chat().then(
+          ({ status }) => status === 200,
+          () => false,
+        ),
+      'service from the new acceptor',
+    )
     await gateway.logged(line => line.level === 'error' && line.msg === 'acceptor fault', 'the fault')
     await comesTrue(async () => (await gateway.threads('acceptor')).length === 1, 'one acceptor')
     assert.equal((await gateway.stop()).code, 0)
@@ -60,12 +77,21 @@ test('uws: an acceptor that throws leaves the connections of the other one alone
     await gate.pass()
     answerAsOpenAi(request, response)
   }
-  const asked = Array.from({ length: 60 }, () => gateway.chat().then(({ status }) => status, () => 0))
+  const asked = Array.from({ length: 60 }, () =>
+    gateway.chat().then(
+      ({ status }) => status,
+      () => 0,
+    ),
+  )
   await eventually(() => gateway.upstream.open === 60, 'all requests to have reached the upstream')
   const [victim] = await gateway.threads('acceptor')
   await gateway.inject(victim.row, { kind: 'throw' })
   await eventually(() => gateway.upstream.open < 60, 'the calls of one acceptor to be cancelled')
-  await comesTrue(async () => (await gateway.fetch('/health').then(({ json }) => (json.threads as { acceptors: number }).acceptors)) === 2, 'two acceptors again')
+  await comesTrue(
+    async () =>
+      (await gateway.fetch('/health').then(({ json }) => (json.threads as { acceptors: number }).acceptors)) === 2,
+    'two acceptors again',
+  )
   gate.open()
   const statuses = await Promise.all(asked)
   const answered = statuses.filter(status => status === 200).length

@@ -20,9 +20,11 @@ async function bytesInUse(gateway: Gateway): Promise<number> {
 
 async function assertMemoryComesBack(gateway: Gateway, before: number): Promise<void> {
   let grown = 0
-  await comesTrue(async () => (grown = (await bytesInUse(gateway)) - before) < 12 << 20, 'memory to come back').catch((error: Error) => {
-    throw new Error(`${error.message}: ${(grown / 2 ** 20).toFixed(1)} MB more than before`)
-  })
+  await comesTrue(async () => (grown = (await bytesInUse(gateway)) - before) < 12 << 20, 'memory to come back').catch(
+    (error: Error) => {
+      throw new Error(`${error.message}: ${(grown / 2 ** 20).toFixed(1)} MB more than before`)
+    },
+  )
 }
 
 for (const engine of ['uws', 'node'] as const) {
@@ -62,7 +64,10 @@ for (const engine of ['uws', 'node'] as const) {
 
     await nothingInFlight(gateway)
     await gateway.logged(line => line.status === 499 && line.failure === 'client_canceled', 'a client that left')
-    await comesTrue(async () => (await gateway.metric('gateway_provider_errors_total', { error_type: 'client_canceled' })) >= 40, 'them to be counted')
+    await comesTrue(
+      async () => (await gateway.metric('gateway_provider_errors_total', { error_type: 'client_canceled' })) >= 40,
+      'them to be counted',
+    )
     gateway.upstream.answer = answerAsOpenAi
     assert.equal((await gateway.chat()).status, 200)
   })
@@ -103,7 +108,10 @@ for (const engine of ['uws', 'node'] as const) {
     await eventually(() => gateway.upstream.open === 0, 'their upstream calls to be cancelled', 30_000)
     for (const client of clients) client.socket.resume()
     await Promise.all(clients.map(client => client.closed()))
-    assert.ok(clients.every(client => client.receivedBytes < large.length), 'nobody got a whole answer')
+    assert.ok(
+      clients.every(client => client.receivedBytes < large.length),
+      'nobody got a whole answer',
+    )
     await nothingInFlight(gateway)
     await assertMemoryComesBack(gateway, before)
   })
@@ -179,7 +187,10 @@ for (const engine of ['uws', 'node'] as const) {
       clients.push(...(await Promise.all(Array.from({ length: 250 }, () => RawClient.connect(t, gateway.port)))))
       assert.equal((await gateway.chat()).status, 200)
     }
-    await comesTrue(async () => (await gateway.metric('gateway_server_connections_current')) >= 5_000, 'all to be counted')
+    await comesTrue(
+      async () => (await gateway.metric('gateway_server_connections_current')) >= 5_000,
+      'all to be counted',
+    )
     const some = clients.filter((_, i) => i % 100 === 0)
     await Promise.all(some.map(client => client.send(chatBytes(chatBody()))))
     for (const client of some) assert.equal((await client.response()).status, 200)
@@ -205,7 +216,9 @@ for (const engine of ['uws', 'node'] as const) {
       await dropped.send(chatBytes(large).slice(0, 5 << 20))
       dropped.socket.destroy()
       const piecemeal = await RawClient.connect(t, gateway.port)
-      await piecemeal.send(`POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nTransfer-Encoding: chunked\r\n\r\n`)
+      await piecemeal.send(
+        `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      )
       for (let sent = 0; sent < 20 && !piecemeal.hasEnded && piecemeal.receivedBytes === 0; sent++) {
         await piecemeal.send(`100000\r\n${'y'.repeat(1 << 20)}\r\n`)
       }
@@ -222,7 +235,14 @@ for (const engine of ['uws', 'node'] as const) {
       gateway.fetch('/v1/chat/completions', { method: 'POST', body, headers: { 'content-type': 'application/json' } })
     const messages = '"messages":[{"role":"user","content":"Hi"}]'
     const refused: readonly [string, string | Uint8Array][] = [
-      ['invalid UTF-8', Buffer.concat([Buffer.from(`{"model":"gpt-4o",${messages},"user":"`), Buffer.from([0xc3, 0x28]), Buffer.from('"}')])],
+      [
+        'invalid UTF-8',
+        Buffer.concat([
+          Buffer.from(`{"model":"gpt-4o",${messages},"user":"`),
+          Buffer.from([0xc3, 0x28]),
+          Buffer.from('"}'),
+        ]),
+      ],
       ['deep nesting', `{"model":"gpt-4o",${messages},"x":${'['.repeat(5_000)}${']'.repeat(5_000)}}`],
       ['two models', `{"model":"gpt-4o","model":"gpt-4",${messages}}`],
       ['two models, one escaped', `{"model":"gpt-4o","mod\\u0065l":"gpt-4",${messages}}`],

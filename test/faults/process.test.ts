@@ -60,7 +60,11 @@ for (const engine of ['uws', 'node'] as const) {
       gateway.kill('SIGTERM')
       await gateway.logged(({ msg }) => msg === 'shutting down', 'the shutdown')
       await comesTrue(
-        () => RawClient.connect(t, gateway.port).then(() => false, ({ code }: NodeJS.ErrnoException) => code === 'ECONNREFUSED'),
+        () =>
+          RawClient.connect(t, gateway.port).then(
+            () => false,
+            ({ code }: NodeJS.ErrnoException) => code === 'ECONNREFUSED',
+          ),
         'new connections to be refused',
       )
       gate.open()
@@ -86,7 +90,11 @@ test('SIGTERM under load loses nothing that was accepted', async t => {
   const counts = await running.stop()
   // A connection that was idle, or not yet accepted, may be closed; a request that was read is answered.
   const allowed = new Set(['200', '503', 'ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET'])
-  assert.deepEqual(Object.keys(counts).filter(outcome => !allowed.has(outcome)), [], JSON.stringify(counts))
+  assert.deepEqual(
+    Object.keys(counts).filter(outcome => !allowed.has(outcome)),
+    [],
+    JSON.stringify(counts),
+  )
   assert.equal(gateway.upstream.aborted, 0, 'no upstream call was cut off')
   const answered = gateway.upstream.requests.length
   assert.equal(counts['200'], answered, 'each call that reached the upstream became an answer')
@@ -171,7 +179,10 @@ test('a log whose reader left stops no request', async t => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => gateway.chat()))
     assert.ok(answers.every(({ status }) => status === 200))
   }
-  await comesTrue(async () => (await gateway.metric('gateway_log_records_dropped_total')) > 0, 'lost lines to be counted')
+  await comesTrue(
+    async () => (await gateway.metric('gateway_log_records_dropped_total')) > 0,
+    'lost lines to be counted',
+  )
   assert.deepEqual(await gateway.stop(), { code: 0, signal: null })
 })
 
@@ -191,7 +202,14 @@ for (const engine of ['uws', 'node'] as const) {
     assert.equal((await kept[0].response()).status, 200)
     assert.equal((await chatOver(kept[1])).status, 200)
     for (const client of clients) client.socket.destroy()
-    await comesTrue(() => gateway.chat().then(({ status }) => status === 200, () => false), 'service as before')
+    await comesTrue(
+      () =>
+        gateway.chat().then(
+          ({ status }) => status === 200,
+          () => false,
+        ),
+      'service as before',
+    )
     await eventually(() => gateway.descriptors < 200, 'descriptors to be given back')
   })
 }

@@ -23,6 +23,12 @@ interface Case {
   readonly code?: string
 }
 
+const write = (bytes: string, then: (connection: RawConnection) => void) => (connection: RawConnection) => {
+  connection.write(bytes)
+  then(connection)
+}
+const end = (connection: RawConnection): void => connection.end()
+const reset = (connection: RawConnection): void => connection.reset()
 const every = (ms: number, connection: RawConnection, bytes: string): void => {
   const timer = setInterval(() => connection.write(bytes), ms)
   connection.socket.on('close', () => clearInterval(timer))
@@ -32,25 +38,53 @@ const faulty: readonly Case[] = [
   { name: 'stays silent', act: () => {}, status: 504, code: 'upstream_timeout' },
   { name: 'resets the connection', act: c => c.reset(), status: 502, code: 'upstream_error' },
   { name: 'closes before the head', act: c => c.end(), status: 502, code: 'upstream_error' },
-  { name: 'closes within the head', act: c => (c.write('HTTP/1.1 200 OK\r\ncontent-le'), c.end()), status: 502 },
-  { name: 'resets within the head', act: c => (c.write('HTTP/1.1 200 OK\r\n'), c.reset()), status: 502 },
-  { name: 'closes within the body', act: c => (c.write(answered(good.slice(0, 40), good.length)), c.end()), status: 502 },
-  { name: 'closes within a chunked body', act: c => (c.write(chunked('20\r\n{"choices":')), c.end()), status: 502 },
+  { name: 'closes within the head', act: write('HTTP/1.1 200 OK\r\ncontent-le', end), status: 502 },
+  { name: 'resets within the head', act: write('HTTP/1.1 200 OK\r\n', reset), status: 502 },
+  {
+    name: 'closes within the body',
+    act: write(answered(good.slice(0, 40), good.length), end),
+    status: 502,
+  },
+  { name: 'closes within a chunked body', act: write(chunked('20\r\n{"choices":'), end), status: 502 },
   { name: 'stops within the body', act: c => c.write(answered('{"id":', 500)), status: 504, streamStatus: 502 },
   { name: 'sends garbage', act: c => c.write('\0\x01\x02 what is this\r\n\r\n'), status: 502, code: 'upstream_error' },
   { name: 'speaks another protocol', act: c => c.write('SSH-2.0-OpenSSH_9.2\r\n'), status: 502 },
-  { name: 'sends a byte now and then, for ever', act: c => (c.write('HTTP/1.1 200 OK\r\nx: '), every(50, c, 'a')), status: 504 },
-  { name: 'sends a head of 100 KB', act: c => c.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(100_000)}\r\n\r\n`), status: 502 },
+  {
+    name: 'sends a byte now and then, for ever',
+    act: write('HTTP/1.1 200 OK\r\nx: ', c => every(50, c, 'a')),
+    status: 504,
+  },
+  {
+    name: 'sends a head of 100 KB',
+    act: c => c.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(100_000)}\r\n\r\n`),
+    status: 502,
+  },
   { name: 'sends 100 Continue for ever', act: c => every(5, c, 'HTTP/1.1 100 Continue\r\n\r\n'), status: 502 },
   { name: 'sends an invalid chunk', act: c => c.write(chunked('zz\r\n{}\r\n0\r\n\r\n')), status: 502 },
-  { name: 'sends two lengths', act: c => c.write(answered(good).replace('\r\n', '\r\ncontent-length: 3\r\n')), status: 502 },
-  { name: 'sends a length and chunks', act: c => c.write(chunked('2\r\n{}\r\n0\r\n\r\n').replace('\r\n', '\r\ncontent-length: 2\r\n')), status: 502 },
+  {
+    name: 'sends two lengths',
+    act: c => c.write(answered(good).replace('\r\n', '\r\ncontent-length: 3\r\n')),
+    status: 502,
+  },
+  {
+    name: 'sends a length and chunks',
+    act: c => c.write(chunked('2\r\n{}\r\n0\r\n\r\n').replace('\r\n', '\r\ncontent-length: 2\r\n')),
+    status: 502,
+  },
   { name: 'sends a page', act: c => c.write(answered('<html>hello</html>')), status: 502, code: 'upstream_error' },
   { name: 'sends nothing at all as its answer', act: c => c.write(answered('')), status: 502 },
   { name: 'sends JSON that breaks off', act: c => c.write(answered('{"choices": [')), status: 502 },
-  { name: 'redirects', act: c => c.write('HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n'), status: 502 },
+  {
+    name: 'redirects',
+    act: c => c.write('HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n'),
+    status: 502,
+  },
   { name: 'sends 204', act: c => c.write('HTTP/1.1 204 No Content\r\n\r\n'), status: 502 },
-  { name: 'switches protocols', act: c => c.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n'), status: 502 },
+  {
+    name: 'switches protocols',
+    act: c => c.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n'),
+    status: 502,
+  },
 ]
 
 const timeouts = { first_byte_timeout: '400ms', idle_timeout: '400ms', total_timeout: '900ms' }
@@ -100,7 +134,11 @@ test('whatever an upstream does to a request, the client gets a proper error and
   }
 
   await t.test('an answer of one byte at a time is an answer', async () => {
-    act = connection => void connection.writeCut(Buffer.from(answered(good)), Array.from({ length: 300 }, (_, i) => i))
+    act = connection =>
+      void connection.writeCut(
+        Buffer.from(answered(good)),
+        Array.from({ length: 300 }, (_, i) => i),
+      )
     assert.equal((await gateway.chat()).text, good)
   })
 
@@ -126,10 +164,14 @@ test('a stream that breaks after its first content ends with an error event and 
   const gateway = await startGateway(t, { upstream: upstream.url, config: { upstream: timeouts } })
   const breaks: readonly { name: string; act: (connection: RawConnection) => void; code: string }[] = [
     { name: 'closes', act: c => c.end(), code: 'stream_error' },
-    { name: 'closes within an event', act: c => (c.write('data: {"choi'), c.end()), code: 'stream_error' },
+    { name: 'closes within an event', act: write('data: {"choi', end), code: 'stream_error' },
     { name: 'resets', act: c => void setTimeout(() => c.reset(), 50), code: 'stream_error' },
     { name: 'falls silent', act: () => {}, code: 'stream_timeout' },
-    { name: 'sends an error', act: c => c.write('data: {"error":{"message":"out of luck","type":"server_error"}}\n\n'), code: 'stream_error' },
+    {
+      name: 'sends an error',
+      act: c => c.write('data: {"error":{"message":"out of luck","type":"server_error"}}\n\n'),
+      code: 'stream_error',
+    },
   ]
   for (const { name, act: how, code } of breaks) {
     await t.test(`when it ${name}`, async () => {
@@ -144,7 +186,7 @@ test('a stream that breaks after its first content ends with an error event and 
     })
   }
   await t.test('but one that said it is finished lacks nothing', async () => {
-    act = connection => (connection.write(closing), connection.end())
+    act = write(closing, end)
     const stream = await gateway.stream()
     await stream.over
     assert.equal(stream.text, opening + piece('begun') + closing + done)
@@ -173,7 +215,8 @@ test('an answer above the limit is never taken for whole, one below it passes wi
     response.write('{"choices":[{"index":0,"message":{"role":"assistant","content":"')
     for (let i = 0; i < megabytes && !response.destroyed; i++) {
       // Its connection may be cut: then nothing drains.
-      if (!response.write(filler)) await eventually(() => response.destroyed || !response.writableNeedDrain, 'room', 60_000)
+      if (!response.write(filler))
+        await eventually(() => response.destroyed || !response.writableNeedDrain, 'room', 60_000)
     }
     response.end('"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}')
   }

@@ -32,7 +32,9 @@ for (const { name, kill } of ends) {
     }
     const json = Array.from({ length: 100 }, () => gateway.chat())
     const streams = await Promise.all(Array.from({ length: 100 }, () => gateway.stream()))
-    await Promise.all(streams.map(stream => stream.until(({ text }) => text.includes('begun'), 'the start of a stream')))
+    await Promise.all(
+      streams.map(stream => stream.until(({ text }) => text.includes('begun'), 'the start of a stream')),
+    )
     await eventually(() => gateway.upstream.open === 200, 'all requests to have reached the upstream')
 
     const [victim] = await gateway.threads('worker')
@@ -42,7 +44,11 @@ for (const { name, kill } of ends) {
     const before = gateway.upstream.requests.length
     const fresh = gateway.chat()
     await eventually(() => gateway.upstream.requests.length > before, 'a new request to reach the upstream', 10_000)
-    await eventually(() => streams.some(({ outcome }) => outcome !== null), 'the streams of the lost worker to end', 15_000)
+    await eventually(
+      () => streams.some(({ outcome }) => outcome !== null),
+      'the streams of the lost worker to end',
+      15_000,
+    )
     await eventually(() => gateway.upstream.open <= 101, 'the upstream calls of the lost worker to be cut', 15_000)
     gate.open()
     assert.equal((await fresh).status, 200)
@@ -128,8 +134,14 @@ test('a worker that holds too much memory finishes what it has, and another take
   const fresh = gateway.chat()
   await eventually(() => gateway.upstream.open === 21, 'a request at the new worker')
   gate.open()
-  assert.deepEqual([...(await Promise.all(held)), await fresh].map(({ status }) => status), Array(21).fill(200))
-  await comesTrue(async () => !(await gateway.threads('worker')).some(({ row }) => row === fat.row), 'the fat worker to end')
+  assert.deepEqual(
+    [...(await Promise.all(held)), await fresh].map(({ status }) => status),
+    Array(21).fill(200),
+  )
+  await comesTrue(
+    async () => !(await gateway.threads('worker')).some(({ row }) => row === fat.row),
+    'the fat worker to end',
+  )
 })
 
 test('workers that die as they start make the gateway not ready, are started more and more rarely, and may come back', async t => {
@@ -137,7 +149,10 @@ test('workers that die as they start make the gateway not ready, are started mor
   await gateway.atStart('worker', { kind: 'throw' })
   const [victim] = await gateway.threads('worker')
   await gateway.terminate(victim.row)
-  await comesTrue(async () => (await gateway.fetch('/readyz')).json.reason === 'threads keep dying', 'the crash loop to be reported')
+  await comesTrue(
+    async () => (await gateway.fetch('/readyz')).json.reason === 'threads keep dying',
+    'the crash loop to be reported',
+  )
   await gateway.logged(line => line.level === 'error' && line.msg.startsWith('crash loop'), 'the crash loop')
   assert.equal((await gateway.fetch('/livez')).status, 200)
   assert.equal((await gateway.fetch('/health')).status, 200)

@@ -156,7 +156,10 @@ export class FakeClient implements Reply {
     if (this.#plan.mode === 'stream' && text.includes('data: {"error"')) {
       const at = received.lastIndexOf('data: {"error"')
       const before = received.subarray(0, at)
-      const trimmed = before.subarray(-2).equals(Buffer.from('\n\n')) && !wanted.subarray(0, at).equals(before) ? before.subarray(0, -2) : before
+      const trimmed =
+        before.subarray(-2).equals(Buffer.from('\n\n')) && !wanted.subarray(0, at).equals(before)
+          ? before.subarray(0, -2)
+          : before
       if (!wanted.subarray(0, trimmed.length).equals(trimmed)) this.#problem('other bytes before the error event')
       return this.#over('error event')
     }

@@ -24,7 +24,8 @@ interface Mix {
 }
 
 function planOf(seed: number, dice: Random, { cancels, slowness, largest }: Mix): Plan {
-  const size = (): number => dice.below(dice.chance(0.7) ? 2_000 : dice.chance(0.7) ? Math.min(100_000, largest) : largest)
+  const size = (): number =>
+    dice.below(dice.chance(0.7) ? 2_000 : dice.chance(0.7) ? Math.min(100_000, largest) : largest)
   const leaves = dice.chance(cancels)
   const roll = dice.below(100) / 100
   return {
@@ -52,14 +53,24 @@ function createAcceptor(words: Int32Array, onOwnBell?: () => void) {
 }
 
 /** Runs the exchanges, so many at a time, and returns what came of them. */
-async function run(link: AcceptorLink, count: number, atOnce: number, mix: Mix, dice: Random, between?: (done: number) => void) {
+async function run(
+  link: AcceptorLink,
+  count: number,
+  atOnce: number,
+  mix: Mix,
+  dice: Random,
+  between?: (done: number) => void,
+) {
   const outcomes = new Map<string, number>()
   const problems: string[] = []
   let mostBehind = 0
   let started = 0
   let ended = 0
   let open = 0
-  await new Promise<void>(resolve => {
+  await new Promise<void>((resolve, reject) => {
+    const stuck = (): void =>
+      reject(new Error(`${open} exchanges do not end, after ${ended} that did: ${problems.join('; ')}`))
+    const timer = setTimeout(stuck, 60_000)
     const more = (): void => {
       while (started < count && open < atOnce) {
         started++
@@ -78,8 +89,9 @@ async function run(link: AcceptorLink, count: number, atOnce: number, mix: Mix, 
             open--
             ended++
             between?.(ended)
-            if (ended === count) resolve()
-            else more()
+            if (ended < count) return more()
+            clearTimeout(timer)
+            resolve()
           })
         }
         client = new FakeClient(plan, link.onRequest, over)
@@ -155,7 +167,8 @@ class Consumers {
       figures = await this.figures()
       if (figures.every(({ inFlight, open }) => inFlight === 0 && open === 0)) break
     }
-    for (const { inFlight, open, problems } of figures) assert.deepEqual({ inFlight, open, problems }, { inFlight: 0, open: 0, problems: [] })
+    for (const { inFlight, open, problems } of figures)
+      assert.deepEqual({ inFlight, open, problems }, { inFlight: 0, open: 0, problems: [] })
     for (const row of this.rows) assert.equal(this.words[roster.state(row)], ThreadState.live)
   }
 }
@@ -168,7 +181,7 @@ for (const ringBytes of [64 << 10, 1 << 20]) {
     await consumers.start()
     await consumers.start()
     const mix = { cancels: 0, slowness: 0.2, largest: 1 << 20 }
-    const { outcomes, problems, mostBehind } = await run(consumers.link, 2_000, 100, mix, random(1))
+    const { outcomes, problems, mostBehind } = await run(consumers.link, 2_000, 160, mix, random(1))
     assert.deepEqual(problems, [])
     assert.deepEqual(outcomes, { answered: 2_000 })
     assert.ok(mostBehind <= window + 2 * largestFrame, `a client that took nothing was sent ${mostBehind} bytes`)
@@ -181,7 +194,7 @@ for (const ringBytes of [64 << 10, 1 << 20]) {
     await consumers.start()
     await consumers.start()
     const mix = { cancels: 0.4, slowness: 0.2, largest: 500_000 }
-    const { outcomes, problems } = await run(consumers.link, 3_000, 100, mix, random(2))
+    const { outcomes, problems } = await run(consumers.link, 3_000, 160, mix, random(2))
     assert.deepEqual(problems, [])
     assert.deepEqual(Object.keys(outcomes).sort(), ['answered', 'left'])
     await consumers.assertQuiet()
@@ -197,7 +210,7 @@ for (const ringBytes of [64 << 10, 1 << 20]) {
     const dice = random(4)
     const mix = { cancels: 0.1, slowness: 0.2, largest: 300_000 }
     const losses: Promise<void>[] = []
-    const { outcomes, problems } = await run(consumers.link, 2_500, 100, mix, dice, done => {
+    const { outcomes, problems } = await run(consumers.link, 2_500, 220, mix, dice, done => {
       if (done % 200 !== 0) return
       const victim = dice.pick(consumers.rows)
       losses.push(consumers.lose(victim).then(() => consumers.start()))
@@ -205,7 +218,11 @@ for (const ringBytes of [64 << 10, 1 << 20]) {
     await Promise.all(losses)
     assert.deepEqual(problems, [])
     const allowed = new Set(['answered', 'left', 'cut', 'error event', 'refused 502'])
-    assert.deepEqual(Object.keys(outcomes).filter(outcome => !allowed.has(outcome)), [], JSON.stringify(outcomes))
+    assert.deepEqual(
+      Object.keys(outcomes).filter(outcome => !allowed.has(outcome)),
+      [],
+      JSON.stringify(outcomes),
+    )
     assert.ok(outcomes.answered > 1_800, JSON.stringify(outcomes))
     assert.ok(consumers.link.requeued + consumers.link.lost > 0, 'the losses came while something was under way')
     await consumers.assertQuiet()
@@ -228,7 +245,10 @@ for (const ringBytes of [64 << 10, 1 << 20]) {
       const { outcomes, problems } = await run(link, 600, 80, mix, random(seed))
       assert.deepEqual([...problems, ...pipeline.problems], [])
       assert.deepEqual(Object.keys(outcomes).sort(), ['answered', 'left'])
-      await eventually(() => link.inFlight === 0 && consumer.inFlight === 0 && pipeline.open === 0, 'nothing to be in flight')
+      await eventually(
+        () => link.inFlight === 0 && consumer.inFlight === 0 && pipeline.open === 0,
+        'nothing to be in flight',
+      )
     })
   }
 }

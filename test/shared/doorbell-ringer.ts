@@ -22,7 +22,8 @@ function run(): string {
     ringBell(words, listener, thread)
     while (Atomics.load(numbers, at + 1) !== round) {
       const seen = Atomics.load(numbers, at + 1)
-      if (seen !== round && Atomics.wait(numbers, at + 1, seen, 20_000) === 'timed-out') return `not heard in round ${round}`
+      if (seen !== round && Atomics.wait(numbers, at + 1, seen, 20_000) === 'timed-out')
+        return `not heard in round ${round}`
     }
   }
   return 'heard every time'

@@ -17,7 +17,10 @@ test('a thread hears each producer that rang, also before it listened', async t 
   ringBell(words, 4, 7)
   bell.open()
   t.after(() => bell.close())
-  assert.deepEqual([...heard].sort((a, b) => a - b), [0, 31, 32, 200, maxThreads - 1])
+  assert.deepEqual(
+    [...heard].sort((a, b) => a - b),
+    [0, 31, 32, 200, maxThreads - 1],
+  )
   heard.length = 0
   // Something has to keep the loop alive: waiting for a bell does not.
   await eventually(() => Atomics.load(words, roster.bell(3)) === 1, 'the thread to be asleep')
@@ -69,6 +72,12 @@ test('no wake-up is lost while three threads ring a hundred thousand times and t
   })
   t.after(() => Promise.all(workers.map(worker => worker.terminate())))
   const outcomes = await Promise.all(workers.map(worker => once(worker, 'message').then(([outcome]) => outcome)))
-  assert.deepEqual(outcomes, producers.map(() => 'heard every time'))
-  assert.deepEqual(producers.map(producer => seen.get(producer)), producers.map(() => rounds))
+  assert.deepEqual(
+    outcomes,
+    producers.map(() => 'heard every time'),
+  )
+  assert.deepEqual(
+    producers.map(producer => seen.get(producer)),
+    producers.map(() => rounds),
+  )
 })

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { exchangeId, maxThreads, pairLayout, pairSizes, recordsLayout, roster, slotBits, slotOf } from '../../src/shared/layout.ts'
+import {
+  exchangeId,
+  maxThreads,
+  pairLayout,
+  pairSizes,
+  recordsLayout,
+  roster,
+  slotBits,
+  slotOf,
+} from '../../src/shared/layout.ts'
 
 const lineBytes = 64
 
@@ -19,7 +28,11 @@ function assertDisjoint(areas: readonly Area[], end: number): void {
   assert.ok(sorted.at(-1)!.to <= end, `${sorted.at(-1)!.name} ends beyond the buffer`)
 }
 
-const line = (name: string, word: number): Area => ({ name, from: (word * 4) & ~(lineBytes - 1), to: ((word * 4) & ~(lineBytes - 1)) + lineBytes })
+const line = (name: string, word: number): Area => ({
+  name,
+  from: (word * 4) & ~(lineBytes - 1),
+  to: ((word * 4) & ~(lineBytes - 1)) + lineBytes,
+})
 
 test('no two parts of a pair share memory, and no two cursors a cache line', () => {
   for (const ringBytes of [64 << 10, 256 << 10, 1 << 20]) {
@@ -63,12 +76,27 @@ test('no two words of the roster are one, and status and doorbell lie on lines o
 
 test('a record ring keeps its cursors apart from its payload', () => {
   const { tail, head, wantsSpace, offset, size, bytes } = recordsLayout(64 << 10)
-  assertDisjoint([line('tail', tail), line('head', head), line('wantsSpace', wantsSpace), { name: 'payload', from: offset, to: offset + size }], bytes)
+  assertDisjoint(
+    [
+      line('tail', tail),
+      line('head', head),
+      line('wantsSpace', wantsSpace),
+      { name: 'payload', from: offset, to: offset + size },
+    ],
+    bytes,
+  )
 })
 
 test('from 1 to 64 cores the pairs stay within their budget, and rings within 64 KiB and 1 MiB', () => {
   for (const budget of [1 << 20, 64 << 20, 1 << 30]) {
-    for (const [acceptors, consumers] of [[1, 1], [1, 2], [1, 4], [2, 7], [16, 49], [64, 193]]) {
+    for (const [acceptors, consumers] of [
+      [1, 1],
+      [1, 2],
+      [1, 4],
+      [2, 7],
+      [16, 49],
+      [64, 193],
+    ]) {
       const { ringBytes, slots } = pairSizes(acceptors, consumers, budget)
       assert.ok(ringBytes >= 64 << 10 && ringBytes <= 1 << 20)
       assert.equal(Math.log2(ringBytes) % 1, 0)

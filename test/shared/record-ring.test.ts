@@ -9,7 +9,8 @@ test('records come out as they went in, in order', () => {
   const writer = new RecordWriter(buffer, 1024)
   const reader = new RecordReader(buffer)
   const got: string[] = []
-  const drain = (): void => reader.drain((source, offset, length) => got.push(source.toString('latin1', offset, offset + length)))
+  const drain = (): void =>
+    reader.drain((source, offset, length) => got.push(source.toString('latin1', offset, offset + length)))
   const sent: string[] = []
   for (let round = 0; round < 200; round++) {
     for (let i = 0; i < 30; i++) {
@@ -32,8 +33,13 @@ test('when nobody reads, the newest records are dropped and counted, and the wri
   for (let i = 0; i < many; i++) writer.write(`${i} ${text}`, encode)
   assert.ok(writer.dropped > 0)
   const got: number[] = []
-  reader.drain((source, offset, length) => got.push(Number.parseInt(source.toString('latin1', offset, offset + length), 10)))
-  assert.deepEqual(got, Array.from({ length: many - writer.dropped }, (_, i) => i))
+  reader.drain((source, offset, length) =>
+    got.push(Number.parseInt(source.toString('latin1', offset, offset + length), 10)),
+  )
+  assert.deepEqual(
+    got,
+    Array.from({ length: many - writer.dropped }, (_, i) => i),
+  )
   const before = writer.dropped
   writer.write('again', encode)
   assert.equal(writer.dropped, before)

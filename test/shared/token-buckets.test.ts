@@ -39,7 +39,12 @@ test('a bucket never holds more than its burst, however long it was idle', () =>
 
 test('over any length of time no more is given than burst and rate allow', () => {
   const dice = random(7)
-  for (const [rate, burst] of [[1, 1], [20, 40], [1000, 10], [3, 2.5]] as const) {
+  for (const [rate, burst] of [
+    [1, 1],
+    [20, 40],
+    [1000, 10],
+    [3, 2.5],
+  ] as const) {
     const buckets = tokenBuckets(memory(), rate, burst)
     let now = start
     let taken = 0
@@ -53,7 +58,11 @@ test('over any length of time no more is given than burst and rate allow', () =>
 })
 
 test('a bucket that is asked all the time gives what its rate allows, and no less', () => {
-  for (const [rate, burst] of [[1, 1], [20, 40], [250, 10]] as const) {
+  for (const [rate, burst] of [
+    [1, 1],
+    [20, 40],
+    [250, 10],
+  ] as const) {
     const buckets = tokenBuckets(memory(), rate, burst)
     let taken = 0
     for (let at = 0; at < 10_000; at++) while (buckets.take('a', start + at) === 0) taken++
@@ -64,7 +73,7 @@ test('a bucket that is asked all the time gives what its rate allows, and no les
 
 test('the clock of 100 µs wraps without giving or taking anything', () => {
   // 2³¹ units after the epoch's multiple below `start`.
-  const wrapMs = Math.ceil((start * 10) / 2 ** 31) * 2 ** 31 / 10
+  const wrapMs = (Math.ceil((start * 10) / 2 ** 31) * 2 ** 31) / 10
   const buckets = tokenBuckets(memory(), 10, 5)
   let taken = 0
   for (let now = wrapMs - 2_000; now < wrapMs + 2_000; now += 10) if (buckets.take('a', now) === 0) taken++
@@ -86,12 +95,19 @@ test('between threads, one allowance is one allowance: not a token more, not a t
   const data: TakerData = { memory: shared, control, rate: 1, burst: 30_000, key: 'one', tries: 20_000, nowMs: start }
   // The slot is there before they race: two threads that open one bucket at once may do so twice (`find` says why).
   tokenBuckets(shared, data.rate, data.burst).take(data.key, start)
-  const workers = Array.from({ length: threads }, () => new Worker(new URL('./token-taker.js', import.meta.url), { workerData: data }))
+  const workers = Array.from(
+    { length: threads },
+    () => new Worker(new URL('./token-taker.js', import.meta.url), { workerData: data }),
+  )
   await Promise.all(workers.map(worker => once(worker, 'message')))
   const results = workers.map(worker => once(worker, 'message').then(([taken]) => taken as number))
   Atomics.store(go, 0, 1)
   Atomics.notify(go, 0)
   const taken = await Promise.all(results)
   await Promise.all(workers.map(worker => worker.terminate()))
-  assert.equal(taken.reduce((sum, n) => sum + n, 1), 30_000, `each took ${taken.join(', ')}`)
+  assert.equal(
+    taken.reduce((sum, n) => sum + n, 1),
+    30_000,
+    `each took ${taken.join(', ')}`,
+  )
 })

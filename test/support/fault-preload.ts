@@ -12,7 +12,13 @@ const atStart = 'ferrite-test-at-start'
 
 type Role = ThreadInfo['role']
 const roleOf = (data: unknown): Role | null =>
-  typeof data !== 'object' || data === null ? null : 'listen' in data ? 'acceptor' : 'snapshot' in data ? 'worker' : null
+  typeof data !== 'object' || data === null
+    ? null
+    : 'listen' in data
+      ? 'acceptor'
+      : 'snapshot' in data
+        ? 'worker'
+        : null
 const rowOf = (data: unknown): number => (data as { thread: number }).thread
 
 const collect = (): void => (globalThis as { gc?: () => void }).gc?.()
@@ -107,7 +113,10 @@ function watchMain(): void {
     const { id, command } = message
     switch (command.kind) {
       case 'threads':
-        return answer(id, [...threads].map(([row, { role }]) => ({ row, role })))
+        return answer(
+          id,
+          [...threads].map(([row, { role }]) => ({ row, role })),
+        )
       case 'fault':
         channel.postMessage({ row: command.row, fault: command.fault, id })
         return answer(id, null)
@@ -128,6 +137,8 @@ function watchMain(): void {
         return
     }
   })
+  // A test that was killed can't clean up.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
   // The test's line to this process keeps nothing alive.
   process.channel?.unref()
 }

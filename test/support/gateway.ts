@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -97,12 +97,13 @@ export class Gateway {
     this.#base = base
     let rest = ''
     if (!isRead) child.stdout?.pause()
-    else child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.stdout += text
-      const lines = (rest + text).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) if (line.startsWith('{')) this.logs.push(JSON.parse(line) as LogLine)
-    })
+    else
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+        this.stdout += text
+        const lines = (rest + text).split('\n')
+        rest = lines.pop() ?? ''
+        for (const line of lines) if (line.startsWith('{')) this.logs.push(JSON.parse(line) as LogLine)
+      })
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text
     })
@@ -133,7 +134,10 @@ export class Gateway {
   }
 
   /** The head of the answer, its body still to be read. */
-  open(path: string, { method = 'GET', headers = {}, body, key = masterKey, signal }: RequestOptions = {}): Promise<Dispatcher.ResponseData> {
+  open(
+    path: string,
+    { method = 'GET', headers = {}, body, key = masterKey, signal }: RequestOptions = {},
+  ): Promise<Dispatcher.ResponseData> {
     return request(this.url + path, {
       dispatcher: this.#agent,
       method: method as Dispatcher.HttpMethod,
@@ -213,7 +217,14 @@ export class Gateway {
     this.writeConfig(config)
     this.child.kill('SIGHUP')
     let version = before
-    const look = setInterval(() => void this.configVersion().then(now => (version = now), () => {}), 20)
+    const look = setInterval(
+      () =>
+        void this.configVersion().then(
+          now => (version = now),
+          () => {},
+        ),
+      20,
+    )
     await eventually(() => version > before, 'the new config to be in force').finally(() => clearInterval(look))
     // Main has it; its threads were told.
     await this.#ask({ kind: 'settle' })
@@ -227,7 +238,9 @@ export class Gateway {
   // Its threads.
 
   threads(role?: ThreadInfo['role']): Promise<ThreadInfo[]> {
-    return this.#ask<ThreadInfo[]>({ kind: 'threads' }).then(all => all.filter(thread => role === undefined || thread.role === role))
+    return this.#ask<ThreadInfo[]>({ kind: 'threads' }).then(all =>
+      all.filter(thread => role === undefined || thread.role === role),
+    )
   }
 
   inject(row: number, fault: Fault): Promise<void> {
@@ -265,7 +278,8 @@ export class Gateway {
     if (died === null) this.child.kill('SIGKILL')
     await this.exited
     await this.#agent.destroy()
-    if (died !== null && !this.#mayEnd) throw new Error(`the gateway ended unasked: ${JSON.stringify(died)}\n${this.stderr}${this.stdout.slice(-4000)}`)
+    if (died !== null && !this.#mayEnd)
+      throw new Error(`the gateway ended unasked: ${JSON.stringify(died)}\n${this.stderr}${this.stdout.slice(-4000)}`)
   }
 }
 
@@ -319,7 +333,10 @@ export class Stream {
 
   /** Everything up to here, by event. */
   get events(): string[] {
-    return this.text.split('\n\n').filter(event => event.startsWith('data: ')).map(event => event.slice(6))
+    return this.text
+      .split('\n\n')
+      .filter(event => event.startsWith('data: '))
+      .map(event => event.slice(6))
   }
 
   get isDone(): boolean {
@@ -351,7 +368,10 @@ export async function startGateway(t: Lifetime, options: GatewayOptions = {}): P
 }
 
 /** Like `startGateway`, for one that may not start: `started` rejects when the process ends before it is ready. */
-export async function launchGateway(t: Lifetime, options: GatewayOptions = {}): Promise<{ gateway: Gateway; started: Promise<void> }> {
+export async function launchGateway(
+  t: Lifetime,
+  options: GatewayOptions = {},
+): Promise<{ gateway: Gateway; started: Promise<void> }> {
   const upstream = await startMockOpenAi(t)
   const directory = mkdtempSync(join(tmpdir(), 'ferrite-test-'))
   const configFile = join(directory, 'config.json')
@@ -397,16 +417,23 @@ export async function launchGateway(t: Lifetime, options: GatewayOptions = {}): 
 async function ready(gateway: Gateway, { port = 0, stdout }: GatewayOptions): Promise<void> {
   gateway.port = port
   const isReady =
-    stdout === 'unread' ? () => gateway.stderr.includes('is listening on') : () => gateway.logs.some(line => line.msg === 'ready')
+    stdout === 'unread'
+      ? () => gateway.stderr.includes('is listening on')
+      : () => gateway.logs.some(line => line.msg === 'ready')
   await eventually(() => isReady() || gateway.exit !== null, 'the gateway to be ready', 30_000)
   if (gateway.exit !== null) {
     gateway.mayEnd()
     throw new Error(`the gateway did not start: ${JSON.stringify(gateway.exit)}\n${gateway.stderr}${gateway.stdout}`)
   }
-  if (port === 0) gateway.port = Number(/is listening on https?:\/\/[^:]+:(\d+)/.exec(gateway.stderr)?.[1] ?? gateway.logs.find(({ msg }) => msg === 'ready')?.port)
+  if (port === 0)
+    gateway.port = Number(
+      /is listening on https?:\/\/[^:]+:(\d+)/.exec(gateway.stderr)?.[1] ??
+        gateway.logs.find(({ msg }) => msg === 'ready')?.port,
+    )
 }
 
-const isPlain = (value: unknown): value is Config => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isPlain = (value: unknown): value is Config =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function merge(base: Config, over: Config): Config {
   const merged: Record<string, unknown> = { ...base }

@@ -48,8 +48,17 @@ export const done = 'data: [DONE]\n\n'
 
 export const requestOf = (request: MockRequest): Record<string, unknown> => JSON.parse(request.body.toString('utf8'))
 
-export function json(response: ServerResponse, status: number, body: string, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers })
+export function json(
+  response: ServerResponse,
+  status: number,
+  body: string,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...headers,
+  })
   response.end(body)
 }
 
