@@ -158,22 +158,26 @@ function runLoad(context: LoadContext, seconds: number, perSecond?: number): Pro
   }
 }
 
-/** Rates one after the other until one isn't held. The last one held is the result; if none is, the first. */
+/**
+ * Rates one after the other until one isn't held, twice in a row: a machine that did something else for a moment is not the
+ * knee. The last one held is the result; if none is, the first.
+ */
 async function sweep(
   rates: readonly number[],
   run: (perSecond: number) => Promise<LoadResult>,
 ): Promise<{ result: LoadResult; steps: SweepStep[] }> {
   const steps: SweepStep[] = []
   let best: LoadResult | null = null
-  for (const offered of rates) {
+  const hold = async (offered: number): Promise<boolean> => {
     const result = await run(offered)
     const held = result.requests / result.seconds
     const p99Ms = quantileOf(result.latency, 0.99)
     steps.push({ offered, held, p50Ms: quantileOf(result.latency, 0.5), p99Ms, errors: errorCount(result.errors) })
-    const isHeld = held >= offered * HELD_SHARE && (p99Ms ?? 0) <= HELD_P99_MS
+    const isHeld = held >= offered * HELD_SHARE && p99Ms !== null && p99Ms <= HELD_P99_MS
     if (isHeld || best === null) best = result
-    if (!isHeld || (result.busiestThread ?? 0) > BUSY) break
+    return isHeld && (result.busiestThread ?? 0) <= BUSY
   }
+  for (const offered of rates) if (!(await hold(offered)) && !(await hold(offered))) break
   if (best === null) throw new Error('a sweep needs at least one rate')
   return { result: best, steps }
 }

@@ -1,6 +1,6 @@
 // Bundles one entry per thread into dist/, so that a thread loads only what it runs. Each is bundled by itself: what
 // entries have in common stands in every bundle, for a thread that loads few files is smaller and starts sooner than
-// one that puts itself together from many (docs/decisions/0010-memory.md).
+// one that puts itself together from many (docs/decisions/0007-memory.md).
 // `--dev` also emits every module and test, type-checked, into .build/ (what `npm test` and the benchmarks run).
 import { execFileSync } from 'node:child_process'
 import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs'

@@ -120,8 +120,11 @@ function drain(): void {
   link.draining = true
   engine?.drain()
   const wait = setInterval(() => {
-    if (link.inFlight > 0) return
+    // An answer that is given may still be on its way to a client that reads slowly.
+    if (link.inFlight > 0 || (engine !== null && engine.connections.active > 0)) return
     clearInterval(wait)
+    // Whoever asks from here on, over a connection that was idle, would be cut off with the call under way.
+    link.refusing = true
     post({ kind: 'drained' })
   }, 10)
 }

@@ -37,6 +37,11 @@ const longestBackoffMs = 30_000
 /** An acceptor that was told to close has this long. */
 const closeTimeoutMs = 1_500
 const readRecordsEveryMs = 100
+/**
+ * What is in flight has to fit, or each scavenge copies it and it ends in the old generation: at 1,000 requests in
+ * flight 8 MB cost workers a tenth of their CPU. Larger still buys little and is resident (docs/decisions/0008).
+ */
+const youngGenerationMb = { worker: 24, acceptor: 8 }
 
 export interface SupervisorOptions {
   readonly acceptors: number
@@ -214,7 +219,10 @@ export class Supervisor {
     const worker = new Worker(options.entries.worker, {
       workerData: data,
       name: 'worker',
-      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(options.workerMemoryMb * 1.5), maxYoungGenerationSizeMb: 8 },
+      resourceLimits: {
+        maxOldGenerationSizeMb: Math.ceil(options.workerMemoryMb * 1.5),
+        maxYoungGenerationSizeMb: youngGenerationMb.worker,
+      },
     })
     return this.#enter(row, 'worker', worker, records)
   }
@@ -229,7 +237,11 @@ export class Supervisor {
       limits: this.#limits,
       pipeline,
     }
-    const worker = new Worker(options.entries.acceptor, { workerData: data, name: 'acceptor' })
+    const worker = new Worker(options.entries.acceptor, {
+      workerData: data,
+      name: 'acceptor',
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb.acceptor },
+    })
     return this.#enter(row, 'acceptor', worker, records)
   }
 

@@ -74,7 +74,10 @@ export class AcceptorLink {
   readonly #waiting = new Set<Exchange>()
   /** Each knows its place, so that it leaves at no cost. */
   readonly #active: Exchange[] = []
+  /** Answers end their connections. */
   draining = false
+  /** Nobody is served any more. */
+  refusing = false
   unknownFrames = 0
   fullWaits = 0
   requeued = 0
@@ -379,7 +382,7 @@ class Exchange implements ExchangeEvents {
     if (head.bodyLength > link.options.limits.maxRequestBytes) {
       this.#requestId = link.options.newRequestId(head.header('traceparent'), head.header('x-request-id'))
       this.fail('request_too_large', true)
-    }
+    } else if (link.refusing) this.fail('draining', true)
   }
 
   #answerLiveness(method: string): void {

@@ -3,7 +3,16 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { comesTrue, type Gateway, launchGateway, masterKey, startGateway } from '../support/gateway.ts'
-import { answerAsOpenAi, beginStream, Gate, opening, piece, requestOf } from '../support/mock-openai.ts'
+import {
+  answerAsOpenAi,
+  beginStream,
+  completion,
+  Gate,
+  json,
+  opening,
+  piece,
+  requestOf,
+} from '../support/mock-openai.ts'
 import { eventually, RawClient } from '../support/raw-client.ts'
 
 async function freePort(): Promise<number> {
@@ -99,6 +108,36 @@ test('SIGTERM under load loses nothing that was accepted', async t => {
   const answered = gateway.upstream.requests.length
   assert.equal(counts['200'], answered, 'each call that reached the upstream became an answer')
 })
+
+for (const engine of ['uws', 'node'] as const) {
+  test(`${engine}: SIGTERM lets a client that reads slowly have the rest of its answer`, async t => {
+    const gateway = await startGateway(t, { engine })
+    const large = completion('x'.repeat(6_000_000))
+    gateway.upstream.answer = (_request, response) => json(response, 200, large)
+    const clients = await Promise.all(Array.from({ length: 3 }, () => RawClient.connect(t, gateway.port)))
+    for (const client of clients) {
+      client.socket.pause()
+      await client.send(chatBytes)
+    }
+    await eventually(() => gateway.upstream.requests.length === 3, 'the requests to reach the upstream')
+    gateway.kill('SIGTERM')
+    await gateway.logged(({ msg }) => msg === 'shutting down', 'the shutdown')
+    for (const client of clients) {
+      const slowly = setInterval(() => {
+        client.socket.resume()
+        setImmediate(() => client.socket.pause())
+      }, 2)
+      await eventually(() => client.receivedBytes > large.length, 'the whole answer', 20_000).finally(() =>
+        clearInterval(slowly),
+      )
+      client.socket.resume()
+      const answer = await client.response()
+      assert.equal(answer.isWhole, true)
+      assert.equal(answer.body.length, large.length)
+    }
+    assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+  })
+}
 
 test('requests longer than the grace are ended with an error when it is over, and the exit is clean', async t => {
   const gateway = await startGateway(t, { config: { server: { shutdown_grace: '300ms' } } })
@@ -214,10 +253,10 @@ for (const engine of ['uws', 'node'] as const) {
   })
 }
 
+const body = '{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}]}'
+const chatBytes = `POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer ${masterKey}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+
 async function chatOver(client: RawClient) {
-  const body = '{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}]}'
-  await client.send(
-    `POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer ${masterKey}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-  )
+  await client.send(chatBytes)
   return client.response()
 }
