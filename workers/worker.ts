@@ -38,7 +38,8 @@ port.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'pair':
       link.addAcceptor(message.peer, message.buffer, message.layout)
-      bell.answer()
+      // The acceptor may have rung before this message came, when nobody knew whose ring it was.
+      link.serve(message.peer)
       break
     case 'acceptor-gone':
       link.removeAcceptor(message.thread)
@@ -54,10 +55,15 @@ port.on('message', (message: ToWorker) => {
 
 async function stop(graceMs: number): Promise<void> {
   const until = performance.now() + graceMs
-  while (link.inFlight > 0 && performance.now() < until) await new Promise(resolve => setTimeout(resolve, 20))
+  for (;;) {
+    bell.answer()
+    if (link.inFlight === 0 || performance.now() >= until) break
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  // What still waits in the rings is left there: when this thread has ended it goes to another one.
+  bell.close()
   link.flush()
   await upstream.close(Math.max(0, until - performance.now()))
-  bell.close()
   heartbeat.stop()
   port.close()
 }

@@ -1,3 +1,4 @@
+import { formatProblems, problem } from '../config/problems.ts'
 import { type FileWatch, watchFile } from '../config/watch.ts'
 import type { Log } from '../telemetry/worker-log.ts'
 import type { ConfigState } from './probes.ts'
@@ -61,7 +62,7 @@ export class Reloader {
 
   async #once(reason: string): Promise<void> {
     const { source, log, apply } = this.#parts
-    const result = await readSettings(source, this.#version + 1, this.#current.allocation)
+    const result = await this.#read()
     if (isRefused(result)) {
       this.#state = { ...this.#state, failure: { atMs: Date.now(), problems: result.problems.length } }
       log.error('config reload refused; the one before stays in force', { reason, problems: result.text })
@@ -79,6 +80,17 @@ export class Reloader {
       log.warn('changes under `server` and `runtime` take effect at the next start', { reason })
     }
     log.info('config reloaded', { reason, version: this.#version, targets: result.snapshot.targets.length })
+  }
+
+  /** Also when no thread can be had to read it in, the config before stays. */
+  async #read(): ReturnType<typeof readSettings> {
+    try {
+      return await readSettings(this.#parts.source, this.#version + 1, this.#current.allocation)
+    } catch (error) {
+      const { file } = this.#parts.source
+      const problems = [problem('', `the config could not be read: ${String(error)}`)]
+      return { problems, text: formatProblems(file, problems) }
+    }
   }
 
   #watch(settings: Settings): void {

@@ -138,7 +138,32 @@ export class Supervisor {
    * Replaces the acceptors one after the other (new TLS files). The successor listens first where the port can be
    * shared; elsewhere connections are refused for as long as a thread takes to start.
    */
-  async rollAcceptors(): Promise<void> {
+  rollAcceptors(): Promise<void> {
+    // A certificate and its key change one after the other: two rolls at once would leave two successors each.
+    if (this.#rolling !== null) this.#rollsAgain = true
+    else
+      this.#rolling = this.#roll().finally(() => {
+        this.#rolling = null
+      })
+    return this.#rolling
+  }
+
+  #rolling: Promise<void> | null = null
+  #rollsAgain = false
+
+  async #roll(): Promise<void> {
+    for (;;) {
+      this.#rollsAgain = false
+      try {
+        await this.#rollOnce()
+      } catch (error) {
+        if (!this.#rollsAgain) throw error
+      }
+      if (!this.#rollsAgain) return
+    }
+  }
+
+  async #rollOnce(): Promise<void> {
     for (const thread of this.#of('acceptor')) {
       if (thread.state !== 'live' || this.#stopping) continue
       thread.replaced = true
@@ -147,7 +172,12 @@ export class Supervisor {
         this.#toAcceptor(thread, { kind: 'drain' })
       }
       if (!this.#options.listen.sharedPort) retire()
-      await this.#becomes(this.#spawnAcceptor(), 'live')
+      try {
+        await this.#becomes(this.#spawnAcceptor(), 'live')
+      } catch (error) {
+        thread.replaced = false
+        throw error
+      }
       if (this.#options.listen.sharedPort) retire()
       await this.#until(() => thread.drained || thread.closed, 15_000)
       this.#toAcceptor(thread, { kind: 'close' })
@@ -159,7 +189,10 @@ export class Supervisor {
   async drain(graceMs: number): Promise<void> {
     this.#stopping = true
     for (const thread of this.#of('acceptor')) this.#toAcceptor(thread, { kind: 'drain' })
-    await this.#until(() => this.#of('acceptor').every(thread => thread.drained || thread.closed), graceMs)
+    // One that was idle may have been asked again while it waited for another: what counts is that all are idle now.
+    const isIdle = (thread: Thread): boolean =>
+      thread.closed || (thread.drained && this.#roster.view(thread.row).inFlight === 0)
+    await this.#until(() => this.#of('acceptor').every(isIdle), graceMs)
   }
 
   /** Every acceptor closes, then the workers end. False: an acceptor did not; only `fatal` is left. */
@@ -289,6 +322,8 @@ export class Supervisor {
   #hear(thread: Thread, message: FromThread): void {
     switch (message.kind) {
       case 'ready':
+        // Said before it was terminated, heard after.
+        if (thread.state === 'dead') break
         this.#connect(thread)
         if (thread.role === 'worker') this.#setState(thread, 'live')
         else if (this.#listening) this.#toAcceptor(thread, { kind: 'listen' })
@@ -368,6 +403,7 @@ export class Supervisor {
     const now = performance.now()
     const late = now - this.#lastLook > 3 * beatEveryMs
     this.#lastLook = now
+    if (this.#stopping) this.#wake()
     for (const thread of this.#threads.values()) {
       if (thread.state === 'dead') continue
       const silentMs = thread.pulse.look()
@@ -427,10 +463,20 @@ export class Supervisor {
 
   #replace(thread: Thread): void {
     if (thread.replaced || this.#stopping) return
+    // A successor that failed needs none when the one it was to follow serves on.
+    if (thread.role === 'acceptor' && this.#standing(thread) >= this.#options.acceptors) return
     thread.replaced = true
     this.restarts++
     if (thread.role === 'acceptor') this.#spawnAcceptor()
     else this.#spawnWorker()
+  }
+
+  /** Acceptors besides this one that serve, or will, and have no successor. */
+  #standing(thread: Thread): number {
+    return this.#of('acceptor').filter(
+      other =>
+        other !== thread && !other.closed && !other.replaced && (other.state === 'live' || other.state === 'starting'),
+    ).length
   }
 
   #terminate(thread: Thread, reason: string, level: 'error' | 'debug' = 'error'): void {
@@ -526,7 +572,10 @@ export class Supervisor {
   /** `starting` means: its code runs. */
   async #becomes(thread: Thread, state: 'starting' | 'live'): Promise<void> {
     const reached = (): boolean => (state === 'starting' ? this.#readyRows.has(thread.row) : thread.state === 'live')
-    await this.#until(() => reached() || this.#failure !== null || this.#isCrashLoopingAtStart(), startTimeoutMs)
+    await this.#until(
+      () => reached() || this.#failure !== null || this.#isCrashLoopingAtStart() || (this.#started && thread.closed),
+      startTimeoutMs,
+    )
     if (this.#failure !== null) throw this.#failure
     if (!reached()) throw new Error(`${thread.name} did not start`)
   }

@@ -343,6 +343,8 @@ class Exchange implements ExchangeEvents {
   #frameCursor = 0
   #frameBytes = 0
   #repeatable = false
+  /** A worker died after it took this: perhaps of it, so at most one more is risked. */
+  #hasCostAWorker = false
 
   // The body on its way in.
   #held: Uint8Array[] = none
@@ -465,8 +467,17 @@ class Exchange implements ExchangeEvents {
     const metaLength = Buffer.byteLength(this.#meta)
     const most = Math.min(maxPiece, writer.maxFrame - frameHeader)
     if (metaLength > most) {
-      if (!this.#dispatchLongHead(pair, id, body, last)) return this.#waitOrRefuse(pair, id)
-      return true
+      if (metaLength > 2 * writer.maxFrame) {
+        // It would wait for a room that never comes.
+        pair.close(id)
+        this.fail('head_too_large', true)
+        return false
+      }
+      if (this.#dispatchLongHead(pair, id, body, last)) return true
+      // Its first pieces may be in the ring already; the consumer learns that they are void.
+      const at = writer.reserve(id, Kind.cancel, 0, 0, 0, 0, true)
+      if (at >= 0) writer.commit()
+      return this.#waitOrRefuse(pair, id)
     }
     const first = Math.min(body.length, most - metaLength)
     const whole = first === body.length && last
@@ -516,16 +527,11 @@ class Exchange implements ExchangeEvents {
     this.#link.touch(pair)
   }
 
-  #waitOrRefuse(pair?: Pair, id = -1): false {
+  #waitOrRefuse(pair?: Pair, id = 0): false {
     if (pair !== undefined) {
-      // Frames of this try may be in the ring already; the consumer learns that they are void.
-      if (id >= 0) {
-        const at = pair.writer.reserve(id, Kind.cancel, 0, 0, 0, 0, true)
-        if (at >= 0) pair.writer.commit()
-        pair.close(id)
-      }
+      pair.close(id)
       this.#link.touch(pair)
-      pair.writer.wantSpace()
+      if (!pair.writer.wantSpace()) setImmediate(() => this.#link.serve(pair.consumer))
     }
     if (!this.#paused) {
       this.#paused = true
@@ -724,7 +730,8 @@ class Exchange implements ExchangeEvents {
       this.#state = over
       return
     }
-    const untouched = stage === Stage.queued || stage === Stage.taken
+    const untouched = stage === Stage.queued || (stage === Stage.taken && !this.#hasCostAWorker)
+    this.#hasCostAWorker ||= stage === Stage.taken
     if (untouched && this.#repeatable && !this.#headSent && pair.writer.stillHolds(this.#frameCursor)) {
       const at = this.#frameBytes
       const header = (at - frameHeader) >> 2

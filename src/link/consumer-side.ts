@@ -45,6 +45,8 @@ export class ConsumerLink {
 
   addAcceptor(acceptor: number, buffer: SharedArrayBuffer, layout: PairLayout): void {
     this.#pairs.set(acceptor, new Pair(this, acceptor, buffer, layout, this.#accept))
+    // The acceptor may know of the rings first; a bell it rang then found nobody.
+    this.serve(acceptor)
   }
 
   /** The acceptor ended: what it had under way is over. */
@@ -267,13 +269,16 @@ class RingExchange implements Incoming {
     if (this.#state === over) return
     if (!last) {
       this.#unacked += chunk.length
-      if (this.#unacked >= ackEvery) this.#ack()
+      // The last credit of a window is never made up for by a later one: it waits for room like a frame with bytes.
+      if (this.#unacked >= ackEvery && !this.#ack()) this.#block()
     }
     this.listener.onBody(chunk, last)
   }
 
-  #ack(): void {
-    if (this.#frame(Kind.ack, 0, 0, this.#unacked, true)) this.#unacked = 0
+  #ack(): boolean {
+    if (!this.#frame(Kind.ack, 0, 0, this.#unacked, true)) return false
+    this.#unacked = 0
+    return true
   }
 
   credit(bytes: number): void {
@@ -435,6 +440,7 @@ class RingExchange implements Incoming {
 
   /** Room may have come. Returns false when there is still not enough in the ring. */
   flushPending(): boolean {
+    if (this.#unacked >= ackEvery && this.#state !== over && !this.#ack()) return this.#still()
     const pending = this.#pending
     if (pending === null) return true
     if (this.#pendingHead !== null) {

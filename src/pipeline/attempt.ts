@@ -4,7 +4,7 @@ import type { Call } from '../core/surface.ts'
 import { formatTraceparent, newSpanId } from '../core/trace.ts'
 import { retryHintMs, upstreamFailure } from '../core/upstream-failure.ts'
 import { errorTypeOf, type ThreadMetrics } from '../shared/metric-rows.ts'
-import type { ResponseHeaders, UpstreamCall, UpstreamHandler } from '../upstream/upstream.ts'
+import type { PreparedHead, ResponseHeaders, UpstreamCall, UpstreamHandler } from '../upstream/upstream.ts'
 import type { CompiledTarget } from './compile.ts'
 import type { Exchange } from './exchange.ts'
 import { forwardedHeaders } from './forwarded.ts'
@@ -18,6 +18,8 @@ import { StreamRelay, StreamTranslation } from './reply-stream.ts'
  */
 
 const maxErrorBytes = 64 << 10
+/** All that a `tracestate` may hold. Heads are written as Latin-1, where other characters could become line ends. */
+const isPrintable = (value: string): boolean => /^[\x20-\x7e]+$/.test(value)
 /** A wait that the upstream asks for is kept up to this; for a longer one the target is given up. */
 const longestWaitMs = 30_000
 
@@ -190,21 +192,21 @@ class Attempt implements UpstreamHandler, Flow {
 
   send(body: Uint8Array): void {
     const exchange = this.#exchange
-    const encoded = this.#encode(body)
-    if (encoded instanceof Failure) return this.#fail(encoded)
+    const composed = this.#compose(body)
+    if (composed instanceof Failure) return this.#fail(composed)
     const { trace, incoming, snapshot } = exchange
     let extraHeaders = `traceparent: ${formatTraceparent(trace.traceId, newSpanId(), trace.sampled)}\r\n`
     if (trace.parentSpanId !== '') {
       const state = incoming.header('tracestate')
-      if (state !== '') extraHeaders += `tracestate: ${state}\r\n`
+      if (isPrintable(state)) extraHeaders += `tracestate: ${state}\r\n`
     }
     const { upstream } = snapshot.data
     exchange.beginCall()
     const call = this.target.origin.send(
       {
-        head: this.target.head(this.#codec, this.#context),
+        head: composed.head,
         extraHeaders,
-        body: encoded,
+        body: composed.body,
         maxBodyBytes: upstream.maxResponseBytes,
         firstByteTimeoutMs: upstream.firstByteTimeoutMs,
         idleTimeoutMs: upstream.idleTimeoutMs,
@@ -217,6 +219,17 @@ class Attempt implements UpstreamHandler, Flow {
     else {
       this.#upstream = call
       if (this.#holding) call.pause()
+    }
+  }
+
+  /** What a codec trips over costs its own request only, never the thread. */
+  #compose(body: Uint8Array): { head: PreparedHead; body: Uint8Array } | Failure {
+    try {
+      const encoded = this.#encode(body)
+      if (encoded instanceof Failure) return encoded
+      return { head: this.target.head(this.#codec, this.#context), body: encoded }
+    } catch (error) {
+      return new Failure('internal_error', { cause: `the request could not be written: ${String(error)}` })
     }
   }
 
@@ -252,7 +265,7 @@ class Attempt implements UpstreamHandler, Flow {
     if (reply instanceof Failure) return this.#stop(reply)
     this.#reply = reply
     if (whole === null) return
-    const failure = reply.whole === undefined ? reply.data(whole) : reply.whole(whole)
+    const failure = this.#read(reply, whole, true)
     if (failure !== null) this.#stop(failure)
     // A whole answer has ended with this; a stream ends in `onEnd`.
     else if (exchange.over) this.#succeeded()
@@ -280,10 +293,20 @@ class Attempt implements UpstreamHandler, Flow {
       : new JsonTranslation(exchange, this.#codec, this.#context, head)
   }
 
+  /** An answer may be nested deeper than the stack, or be what no codec thought of: that costs no thread either. */
+  #read(reply: Reply, bytes: Uint8Array | null, isWhole: boolean): Failure | null {
+    try {
+      if (bytes === null) return reply.end()
+      return isWhole && reply.whole !== undefined ? reply.whole(bytes) : reply.data(bytes)
+    } catch (error) {
+      return new Failure('upstream_error', { cause: `the answer could not be read: ${String(error)}` })
+    }
+  }
+
   onData(chunk: Uint8Array): void {
     if (this.#over) return
     if (this.#reply === null) return this.#takeError(chunk)
-    const failure = this.#reply.data(chunk)
+    const failure = this.#read(this.#reply, chunk, false)
     if (failure !== null) this.#stop(failure)
   }
 
@@ -291,7 +314,7 @@ class Attempt implements UpstreamHandler, Flow {
     if (this.#over) return
     this.#exchange.endCall()
     if (this.#reply === null) return this.#fail(this.#errorFailure())
-    const failure = this.#reply.end()
+    const failure = this.#read(this.#reply, null, true)
     if (failure !== null) this.#fail(failure)
     else this.#succeeded()
   }

@@ -110,7 +110,7 @@ export class Exchange {
   }
 
   write(chunk: Uint8Array | string): boolean {
-    this.responseBytes += chunk.length
+    this.responseBytes += typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.length
     this.#wroteSinceBeat = true
     return this.incoming.write(chunk)
   }
@@ -129,7 +129,7 @@ export class Exchange {
       const answer = failureAnswer(failure, this.id, this.#failureHeaders())
       this.committed = true
       this.status = answer.status
-      this.responseBytes = answer.body.length
+      this.responseBytes = Buffer.byteLength(answer.body)
       this.incoming.whole(answer.status, answer.headers, answer.body)
     } else if (this.stream) {
       // The contract of streams: one error event, no [DONE].

@@ -3,6 +3,8 @@ import { copyFileSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeF
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { Reloader, type ReloadParts } from '../../src/control/reload.ts'
+import type { Settings } from '../../src/control/settings.ts'
 import { comesTrue, type Gateway, masterKey, startGateway, variants } from '../support/gateway.ts'
 import { answerAsOpenAi, Gate, requestOf, startMockOpenAi } from '../support/mock-openai.ts'
 import { eventually, RawClient } from '../support/raw-client.ts'
@@ -181,6 +183,28 @@ for (const [engine, acceptors] of [
       'the new certificate to be shown',
       30_000,
     )
+    const count = async (): Promise<number> => (await gateway.threads('acceptor')).length
+    await comesTrue(async () => (await count()) <= acceptors, 'the acceptors before to have ended', 30_000)
+    assert.equal(await count(), acceptors)
     assert.equal(gateway.exit, null)
   })
 }
+
+test('a config that no thread can be had to read is refused like any other', async () => {
+  const errors: string[] = []
+  const log = {
+    error: (message: string) => void errors.push(message),
+    warn() {},
+    info() {},
+    debug() {},
+    isEnabled: () => true,
+  }
+  const source = { file: '/nowhere.yaml', loader: 'not a thread' } as unknown as ReloadParts['source']
+  const first = { snapshot: { version: 1 }, files: { keys: '', tls: [] }, server: { tls: null } } as unknown as Settings
+  const reloader = new Reloader({ source, log, apply: () => assert.fail('applied'), onTlsChange() {} }, first)
+  await reloader.reload('test')
+  reloader.close()
+  assert.equal(errors.length, 1)
+  assert.notEqual(reloader.state.failure, null)
+  assert.equal(reloader.current, first)
+})

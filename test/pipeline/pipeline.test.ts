@@ -186,3 +186,45 @@ test('requests under way keep the config they began with', () => {
   under.calls[0].answer(200, completion('hi'))
   assert.equal(under.records[0].model, 'gpt-one')
 })
+
+test('a tracestate that is more than printable ASCII goes no further: as Latin-1 its characters would be line ends', () => {
+  const under = new PipelineUnderTest()
+  const traceparent = '00-0123456789abcdef0123456789abcdef-0123456789abcdef-01'
+  under.ask(chatRequest(), { traceparent, tracestate: 'a=b\u010d\u010ax-evil: 1' })
+  under.ask(chatRequest(), { traceparent, tracestate: 'a=b,c=d' })
+  assert.ok(!under.calls[0].extraHeaders.includes('tracestate'), under.calls[0].extraHeaders)
+  assert.ok(under.calls[1].extraHeaders.includes('tracestate: a=b,c=d\r\n'))
+})
+
+test('a model name that is no text is refused by a provider that would put it into a path', () => {
+  const settings = { apiKey: 'k', baseUrl: 'http://gemini.test/v1beta' }
+  const under = new PipelineUnderTest({ targets: [targetData('one', { provider: 'gemini', settings })] })
+  const incoming = under.ask('{"model":"gemini-\\ud800","messages":[{"role":"user","content":"Hi"}]}')
+  assertOver(under, incoming, 400, 'whole')
+  assert.equal(under.calls.length, 0)
+})
+
+for (const stream of [false, true]) {
+  test(`an answer nested too deeply to be written anew is an upstream’s failure, not the thread’s (${stream ? 'stream' : 'JSON'})`, () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000)
+    const under = new PipelineUnderTest({
+      targets: [targetData('one', { provider: 'groq', settings: { apiKey: 'k', baseUrl: 'http://groq.test/v1' } })],
+    })
+    const incoming = under.ask(chatRequest({ stream }))
+    const [call] = under.calls
+    if (stream) call.beginStream(`data: {"x":${deep},"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n`)
+    else call.answer(200, `{"x":${deep},"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}`)
+    assertOver(under, incoming, 502, 'whole')
+  })
+}
+
+test('bytes of an answer are counted as bytes, also of one that is written anew', () => {
+  const under = new PipelineUnderTest({
+    targets: [targetData('one', { provider: 'groq', settings: { apiKey: 'k', baseUrl: 'http://groq.test/v1' } })],
+  })
+  const incoming = under.ask(chatRequest({ stream: true }))
+  under.calls[0].beginStream(opening + piece('äöü€') + closing + done)
+  under.calls[0].handler.onEnd()
+  assertOver(under, incoming, 200, 'end')
+  assert.equal(under.records[0].responseBytes, Buffer.byteLength(incoming.body))
+})

@@ -362,9 +362,16 @@ export class Stream {
 }
 
 export async function startGateway(t: Lifetime, options: GatewayOptions = {}): Promise<Gateway> {
-  const { gateway, started } = await launchGateway(t, options)
-  await started
-  return gateway
+  for (let tries = 0; ; tries++) {
+    const { gateway, started } = await launchGateway(t, options)
+    try {
+      await started
+      return gateway
+    } catch (error) {
+      // The free port it chose may go to another process before its acceptors listen.
+      if (options.port !== undefined || tries === 3 || !gateway.stderr.includes('EADDRINUSE')) throw error
+    }
+  }
 }
 
 /** Like `startGateway`, for one that may not start: `started` rejects when the process ends before it is ready. */

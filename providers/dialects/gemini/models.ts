@@ -3,7 +3,7 @@ import type { Effort } from '../chat-request.ts'
 
 /** A name may come with the folder it is listed in; a name of its own is below `models`. null: not a name that a path may hold. */
 export function modelPath(model: string): string | null {
-  const [, folder = 'models', name] = /^(?:(models|tunedModels)\/)?([^/\\]+)$/.exec(model) ?? []
+  const [, folder = 'models', name] = /^(?:(models|tunedModels)\/)?([^/\\\p{Cs}]+)$/u.exec(model) ?? []
   if (name === undefined || name === '.' || name === '..' || name.trim() === '') return null
   return `/${folder}/${encodeURIComponent(name)}`
 }

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { fixedHeaders, HeaderBlock } from '../../src/core/header-block.ts'
+import type { Incoming, IncomingListener } from '../../src/core/incoming.ts'
+import type { Reply, RequestHead } from '../../src/downstream/engine.ts'
+import { AcceptorLink } from '../../src/link/acceptor-side.ts'
+import { ConsumerLink } from '../../src/link/consumer-side.ts'
+import { exchangeId, Kind, pairLayout, roster, ThreadState } from '../../src/shared/layout.ts'
+import { RingReader, RingWriter } from '../../src/shared/ring.ts'
+
+const acceptor = 1
+const ringBytes = 64 << 10
+const headers = new HeaderBlock('0123456789abcdef0123456789abcdef', fixedHeaders(''), '')
+const deaf: IncomingListener = { onBody() {}, onDrain() {}, onCancel() {} }
+
+function createLink(words: Int32Array): AcceptorLink {
+  return new AcceptorLink({
+    thread: acceptor,
+    roster: words,
+    limits: { maxRequestBytes: 8 << 20, bodyTimeoutMs: 600_000, writeStallTimeoutMs: 600_000, wantsRemote: false },
+    newRequestId: () => '0123456789abcdef0123456789abcdef',
+    isMainAlive: () => true,
+    onRefused: () => {},
+  })
+}
+
+/** A pair of rings to a worker in row `thread`, known to the acceptor. */
+function addWorker(link: AcceptorLink, words: Int32Array, thread: number) {
+  const layout = pairLayout(ringBytes, 1024)
+  const buffer = new SharedArrayBuffer(layout.bytes)
+  Atomics.store(words, roster.state(thread), ThreadState.live)
+  link.addConsumer(thread, buffer, layout, 'worker')
+  return { layout, buffer }
+}
+
+/** A request without a body, and the status of its answer (0 = none yet). */
+function ask(link: AcceptorLink, value = '') {
+  const answer = { status: 0 }
+  const head: RequestHead = {
+    method: 'GET',
+    target: '/v1/any',
+    remoteAddress: '',
+    bodyLength: 0,
+    header: name => (name === 'baggage' ? value : ''),
+  }
+  const reply = {
+    whole: (status: number) => void (answer.status = status),
+    head: (status: number) => void (answer.status = status),
+    write: () => true,
+    end() {},
+    abort() {},
+    pauseBody() {},
+    resumeBody() {},
+  } satisfies Reply
+  const events = link.onRequest(head, reply)
+  events?.onBody(new Uint8Array(0), true)
+  return answer
+}
+
+const newWords = (): Int32Array => new Int32Array(new SharedArrayBuffer(roster.bytes))
+
+test('a request that came before its worker knew the rings is served when it does', () => {
+  const words = newWords()
+  const link = createLink(words)
+  const { buffer, layout } = addWorker(link, words, 2)
+  const taken: Incoming[] = []
+  const consumer = new ConsumerLink(2, words, incoming => {
+    taken.push(incoming)
+    return deaf
+  })
+  ask(link)
+  link.flush()
+  consumer.serve(acceptor)
+  consumer.addAcceptor(acceptor, buffer, layout)
+  assert.equal(taken.length, 1)
+})
+
+test('a request whose workers die of it is given to a second one, never to a third', () => {
+  const words = newWords()
+  const link = createLink(words)
+  let taken = 0
+  const threads = [2, 3, 4].map(thread => ({ thread, ...addWorker(link, words, thread) }))
+  const answer = ask(link)
+  for (let deaths = 0; deaths < 3; deaths++) {
+    link.flush()
+    for (const { thread, buffer, layout } of threads) {
+      const before = taken
+      const consumer = new ConsumerLink(thread, words, () => {
+        taken++
+        return deaf
+      })
+      consumer.addAcceptor(acceptor, buffer, layout)
+      if (taken === before) continue
+      Atomics.store(words, roster.state(thread), ThreadState.dead)
+      link.removeConsumer(thread)
+    }
+  }
+  assert.deepEqual([taken, answer.status], [2, 502])
+  assert.equal(link.inFlight, 0)
+})
+
+test('requests that find no room leave nothing in what is kept for frames that must not wait', async () => {
+  const words = newWords()
+  const link = createLink(words)
+  const { buffer, layout } = addWorker(link, words, 2)
+  // No worker reads: a few fill the ring, the rest wait.
+  for (let i = 0; i < 300; i++) ask(link, 'x'.repeat(4000))
+  await turn()
+  const reader = new RingReader(buffer, layout.requests)
+  const kinds = new Set<number>()
+  while (reader.next()) kinds.add(reader.kind)
+  assert.deepEqual([...kinds], [Kind.request])
+})
+
+test('a head that no ring has room for is refused, not kept waiting', () => {
+  const words = newWords()
+  const link = createLink(words)
+  addWorker(link, words, 2)
+  assert.equal(ask(link, 'x'.repeat(60_000)).status, 431)
+  assert.equal(ask(link, 'x'.repeat(30_000)).status, 0)
+  assert.equal(link.inFlight, 1)
+})
+
+test('an upload goes on although its credits found a ring without any room', async () => {
+  const words = newWords()
+  const layout = pairLayout(ringBytes, 1024)
+  const buffer = new SharedArrayBuffer(layout.bytes)
+  const writer = new RingWriter(buffer, layout.requests)
+  const reader = new RingReader(buffer, layout.responses)
+  const taken: Incoming[] = []
+  const consumer = new ConsumerLink(2, words, incoming => {
+    taken.push(incoming)
+    return deaf
+  })
+  consumer.addAcceptor(acceptor, buffer, layout)
+  let slots = 0
+  const send = (kind: number, id: number, payload: number): void => {
+    const meta = kind === Kind.request ? 'POST /v1/any\n\n\n' : ''
+    const at = writer.reserve(id, kind, 0, 0, meta.length, payload, kind === Kind.cancel)
+    assert.ok(at >= 0)
+    writer.bytes.latin1Write(meta, at)
+    writer.commit()
+    writer.publish()
+    consumer.serve(acceptor)
+  }
+  const open = (): number => {
+    const id = exchangeId(slots++, 1)
+    send(Kind.request, id, 0)
+    return id
+  }
+  const upload = open()
+  open()
+  taken[1].head(200, headers, -1, true)
+  while (taken[1].write(Buffer.alloc(1000)));
+  // What is kept for urgent frames goes to those who leave.
+  for (let i = 0; i < 300; i++) send(Kind.cancel, open(), 0)
+  for (let sent = 0; sent < 256 << 10; sent += 8 << 10) send(Kind.body, upload, 8 << 10)
+  let acknowledged = 0
+  for (let i = 0; i < 50; i++) {
+    while (reader.next()) if (reader.kind === Kind.ack && reader.id === upload) acknowledged += reader.metaLength
+    reader.release()
+    consumer.serve(acceptor)
+    await turn()
+  }
+  assert.equal(acknowledged, 256 << 10)
+})
