@@ -37,6 +37,7 @@ const longestBackoffMs = 30_000
 /** An acceptor that was told to close has this long. */
 const closeTimeoutMs = 1_500
 const readRecordsEveryMs = 100
+const noRowRetryMs = 1_000
 /**
  * What is in flight has to fit, or each scavenge copies it and it ends in the old generation: at 1,000 requests in
  * flight 8 MB cost workers a tenth of their CPU. Larger still buys little and is resident (docs/decisions/0008).
@@ -241,9 +242,11 @@ export class Supervisor {
     return [...this.#threads.values()].filter(thread => thread.role === role)
   }
 
+  /** -1 when every row is taken, by threads that serve or that take long to end. */
   #freeRow(): number {
-    for (let row = 1; row < maxThreads; row++) if (!this.#threads.has(row)) return row
-    return fatal('no row is left for another thread')
+    const rows = Math.min(maxThreads, this.#options.memory.metrics.threads)
+    for (let row = 1; row < rows; row++) if (!this.#threads.has(row)) return row
+    return -1
   }
 
   #spawnWorker(): Thread {
@@ -465,6 +468,11 @@ export class Supervisor {
     if (thread.replaced || this.#stopping) return
     // A successor that failed needs none when the one it was to follow serves on.
     if (thread.role === 'acceptor' && this.#standing(thread) >= this.#options.acceptors) return
+    if (this.#freeRow() < 0) {
+      this.#options.log.error('a thread is not replaced yet: too many others have not ended', { thread: thread.name })
+      setTimeout(() => this.#replace(thread), noRowRetryMs).unref()
+      return
+    }
     thread.replaced = true
     this.restarts++
     if (thread.role === 'acceptor') this.#spawnAcceptor()

@@ -33,6 +33,8 @@ const maxPiece = 64 << 10
 const creditEvery = 64 << 10
 /** Requests that may wait for room in a ring; one more is refused. */
 const maxWaiting = 1024
+/** … and for how long: a crash loop must not hold clients for ever. */
+const longestWaitMs = 15_000
 
 const encoder = new TextEncoder()
 /** Shared by all exchanges that hold nothing; never written to. */
@@ -144,6 +146,7 @@ export class AcceptorLink {
   wait(exchange: Exchange): boolean {
     if (this.#waiting.size >= maxWaiting) return false
     this.fullWaits++
+    exchange.waitingSince ||= performance.now()
     this.#waiting.add(exchange)
     return true
   }
@@ -203,6 +206,9 @@ export class AcceptorLink {
   sweep(nowMs: number): void {
     for (const exchange of [...this.#active]) exchange.checkDeadlines(nowMs)
     if (this.#waiting.size > 0) this.#retryWaiting()
+    for (const exchange of [...this.#waiting]) {
+      if (nowMs - exchange.waitingSince > longestWaitMs) exchange.fail('overloaded')
+    }
   }
 
   /** Ends everything at once, as kindly as each exchange's state allows. For a thread that is about to end. */
@@ -339,6 +345,8 @@ class Exchange implements ExchangeEvents {
   id = 0
   /** Among the link's active exchanges; -1 = not there any more. */
   place = -1
+  /** Since when it waits for a worker with room; 0 = it never did. */
+  waitingSince = 0
   /** Where the REQUEST frame stands in the ring, when it holds the whole request: it can be sent again from there. */
   #frameCursor = 0
   #frameBytes = 0
