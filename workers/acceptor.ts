@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { fatal } from '../src/control/fatal.ts'
 import type { AcceptorData, FromThread, ToAcceptor } from '../src/control/messages.ts'
+import { Failure } from '../src/core/failures.ts'
 import { adoptTrace } from '../src/core/trace.ts'
 import { createEngine } from '../src/downstream/create-engine.ts'
 import type { Engine } from '../src/downstream/engine.ts'
@@ -8,7 +9,8 @@ import { AcceptorLink } from '../src/link/acceptor-side.ts'
 import { ConsumerLink } from '../src/link/consumer-side.ts'
 import { Doorbell } from '../src/shared/doorbell.ts'
 import { PulseWatch, startHeartbeat } from '../src/shared/heartbeat.ts'
-import { threadMetrics } from '../src/shared/metric-rows.ts'
+import { outcomeOf, threadMetrics } from '../src/shared/metric-rows.ts'
+import { createWorkerLog } from '../src/telemetry/worker-log.ts'
 
 /**
  * An acceptor thread: client connections in, frames to workers, frames back, answers out. It keeps nothing that grows
@@ -19,8 +21,23 @@ const port = parentPort!
 const post = (message: FromThread): void => port.postMessage(message)
 const words = new Int32Array(data.memory.roster)
 const metrics = threadMetrics(data.memory.metrics, data.thread)
+const log = createWorkerLog({ level: data.logLevel, post: entry => post({ kind: 'log', entry }) })
 const mainPulse = new PulseWatch(words, 0)
 const mainSilenceMs = 30_000
+
+/** What is answered here reaches no pipeline: it is counted under (`none`, `unknown`), and logged at a bounded rate. */
+function refused(failure: Failure, requestId: string, durationMs: number): void {
+  metrics.finish({ ...nothingUsed, durationMs }, outcomeOf(failure.kind))
+  log.warn('request refused', { failure: failure.code, status: failure.status, trace_id: requestId })
+}
+const nothingUsed = {
+  series: 0,
+  firstByteMs: -1,
+  tokensIn: 0,
+  tokensOut: 0,
+  tokensReasoning: 0,
+  tokensCacheRead: 0,
+}
 
 const link = new AcceptorLink({
   thread: data.thread,
@@ -29,7 +46,7 @@ const link = new AcceptorLink({
   newRequestId: (traceparent, requestId) => adoptTrace(traceparent, requestId).traceId,
   isMainAlive: () => mainPulse.silentMs < mainSilenceMs,
   onOwnBell: () => local?.link.serve(data.thread),
-  onRefused: () => {},
+  onRefused: refused,
 })
 
 /** The pipeline in this thread, when there are no workers. */
@@ -108,7 +125,11 @@ port.on('message', (message: ToAcceptor) => {
 
 async function listen(): Promise<void> {
   try {
-    engine = await createEngine(data.engine, { ...data.listen, onRequest: link.onRequest, onRefused: () => {} })
+    engine = await createEngine(data.engine, {
+      ...data.listen,
+      onRequest: link.onRequest,
+      onRefused: kind => refused(new Failure(kind), '', 0),
+    })
     const { port: bound } = await engine.listen()
     post({ kind: 'listening', port: bound })
   } catch (error) {

@@ -60,7 +60,7 @@ export interface AcceptorLinkOptions {
   /** With the pipeline in this thread: what a worker would do when its bell rings. */
   readonly onOwnBell?: () => void
   /** Answered here, without a worker. */
-  readonly onRefused: (kind: FailureKind) => void
+  readonly onRefused: (failure: Failure, requestId: string, durationMs: number) => void
 }
 
 export class AcceptorLink {
@@ -783,11 +783,12 @@ class Exchange implements ExchangeEvents {
   }
 
   #refuse(failure: Failure, close: boolean): void {
-    this.#link.options.onRefused(failure.kind)
+    const requestId = this.#requestId || requestIdIn(this.#meta, this.#link)
+    this.#link.options.onRefused(failure, requestId, performance.now() - this.#startedAt)
     this.#leave()
     if (this.#state !== dispatched) this.#state = over
     this.#gone = true
-    const answer = failureAnswer(failure, this.#requestId || requestIdIn(this.#meta, this.#link))
+    const answer = failureAnswer(failure, requestId)
     this.#reply.whole(
       answer.status,
       answer.headers.toBuffer(),
