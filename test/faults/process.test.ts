@@ -237,9 +237,22 @@ for (const engine of ['uws', 'node'] as const) {
     await eventually(() => clients.some(client => client.hasEnded || client.isClosed), 'some to be turned away')
     const kept = clients.filter(client => !client.hasEnded && !client.isClosed)
     assert.ok(kept.length >= 100, `${kept.length} connections were kept`)
-    await kept[0].send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n')
-    assert.equal((await kept[0].response()).status, 200)
-    assert.equal((await chatOver(kept[1])).status, 200)
+    // As long as there are too many, who asks is turned away, too, with an answer; that makes room for the rest.
+    const serves = async (ask: (client: RawClient) => Promise<{ status: number }>): Promise<void> => {
+      for (;;) {
+        const client = kept.shift()
+        assert.ok(client !== undefined, 'nobody is served')
+        if (client.hasEnded || client.isClosed) continue
+        const { status } = await ask(client)
+        if (status === 200) return
+        assert.equal(status, 503)
+      }
+    }
+    await serves(async client => {
+      await client.send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n')
+      return client.response()
+    })
+    await serves(chatOver)
     for (const client of clients) client.socket.destroy()
     await comesTrue(
       () =>
