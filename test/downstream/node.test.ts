@@ -75,6 +75,18 @@ test('a client that half-closes after its request still gets the answer', async 
   assert.equal(heard[0].closes, 0)
 })
 
+test('a client that closes its side in the middle of a silent stream is gone at once', async t => {
+  const { port, heard } = await startEngine(t, 'node', one => {
+    one.reply.head(200, block, -1, false)
+    one.reply.write(shared('data: 1\n\n'))
+  })
+  const client = await RawClient.connect(t, port)
+  await client.send(get('/stream'))
+  await eventually(() => client.received.includes('data: 1'), 'the first event')
+  client.socket.end()
+  await eventually(() => heard[0].closes === 1, 'the exchange to hear of it')
+})
+
 test('a client that sends several requests and half-closes gets every answer', async t => {
   const { port } = await startEngine(t, 'node', one => void setImmediate(() => echo(one)))
   const client = await RawClient.connect(t, port)

@@ -400,7 +400,8 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
   /**
    * A FIN may come from a client that has said all it wants and waits for the answer, or from one that is gone; only
    * writing tells. So while no answer has begun, interim responses are sent: one that is gone replies with a reset.
-   * HTTP/1.0 knows no interim responses; there the answer itself will tell.
+   * HTTP/1.0 knows no interim responses; there the answer itself will tell. In a stream nothing tells until its next
+   * event, which may be minutes away and is paid for: a FIN there means gone, as it does on the other engine.
    */
   #afterEnd(): void {
     if (this.#phase === CLOSING) return
@@ -408,6 +409,9 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
       this.#loseExchange()
       if (this.#phase === HEAD) this.#finish()
       else this.cut()
+    } else if (this.#exchange?.isOpenStream) {
+      this.#loseExchange()
+      this.cut()
     } else if (this.#exchange !== null && !this.#exchange.isOld) this.#probe(this.#exchange, 0)
   }
 

@@ -62,6 +62,11 @@ export class NodeExchange implements Reply, AnswerFrame {
     if (!this.isOver) this.#connection.resumeBody()
   }
 
+  /** An answer without a declared end has begun and goes on. */
+  get isOpenStream(): boolean {
+    return this.hasAnswer && !this.isOver && this.#framing !== 'none' && this.#length < 0
+  }
+
   invite(): void {
     if (!this.awaitsContinue || this.hasAnswer) return
     this.awaitsContinue = false
