@@ -319,7 +319,10 @@ async function refusals(gateway: Gateway, claim: Claim): Promise<void> {
     )
     assert.equal((await client.response()).status, 413)
     // No worker has seen them; they are reported all the same.
-    await gateway.logged(({ msg, failure }) => msg === 'request refused' && failure === 'request_too_large', 'a refusal')
+    await gateway.logged(
+      ({ msg, failure }) => msg === 'request refused' && failure === 'request_too_large',
+      'a refusal',
+    )
     const labels = { provider: 'none', status: 'rejected' }
     assert.ok((await gateway.metric('gateway_requests_total', labels)) >= 2)
     assert.equal(gateway.upstream.requests.length, 0)
