@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { formatProblems, problem } from '../config/problems.ts'
-import { type FileWatch, watchFile } from '../config/watch.ts'
+import { contentHash, type FileWatch, watchFile } from '../config/watch.ts'
 import type { Log } from '../telemetry/worker-log.ts'
 import type { ConfigState } from './probes.ts'
 import { isRefused, readSettings, type Settings, type SettingsSource } from './settings.ts'
@@ -106,7 +107,10 @@ export class Reloader {
     for (const path of tls) {
       const isListener = listenerFiles.has(path)
       this.#watches.push(
-        watchFile(path, () => (isListener ? this.#parts.onTlsChange() : void this.reload('a TLS file changed'))),
+        watchFile(path, () => (isListener ? this.#parts.onTlsChange() : void this.reload('a TLS file changed')), {
+          // Hashed now: a change before the watcher's own first look would be taken for what was there at start.
+          known: hashOf(path),
+        }),
       )
     }
   }
@@ -114,6 +118,15 @@ export class Reloader {
   close(): void {
     for (const watch of this.#watches) watch.close()
     this.#watches = []
+  }
+}
+
+/** '' for a file that can't be read: whatever comes is a change. */
+function hashOf(file: string): string {
+  try {
+    return contentHash(readFileSync(file))
+  } catch {
+    return ''
   }
 }
 
