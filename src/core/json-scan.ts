@@ -531,6 +531,13 @@ function copy(bytes: Uint8Array, from: number, to: number, out: Buffer, at: numb
   return at
 }
 
+/** The object with one more member, before all others. */
+export function insertMember(bytes: Uint8Array, top: TopLevel, member: string): Uint8Array {
+  const start = top.open + 1
+  const isEmpty = skipBlank(bytes, start, bytes.length) === top.close
+  return splice(bytes, 0, bytes.length, [{ start, end: start, replacement: isEmpty ? member : `${member},` }])
+}
+
 export type TokenLimit = 'max_tokens' | 'max_completion_tokens'
 
 export interface ChatChanges {

@@ -1,8 +1,11 @@
 import type { ChatRequest, Usage } from './chat.ts'
 import type { Failure } from './failures.ts'
+import type { FormRequest } from './form.ts'
+import type { ForwardedHeader } from './incoming.ts'
 import type { JsonObject } from './json.ts'
 
 export type { ChatRequest, FinishReason, Usage } from './chat.ts'
+export type { FormPart, FormRequest } from './form.ts'
 export type { Json, JsonObject } from './json.ts'
 
 /** One setting of a provider: where it comes from and whether it must be hidden. Feeds validation, `doctor` and the docs. */
@@ -30,6 +33,8 @@ export interface TargetContext {
   readonly model: string
   readonly settings: Readonly<Record<string, string>>
   readonly stream: boolean
+  /** What the client asked, for codecs whose answers depend on it; there when the codec has an `encode`. */
+  readonly request?: JsonObject | FormRequest
   /** Names answers whose upstream gave them no id. */
   readonly requestId?: string
   /** Wall clock, for answers that don't say when they were created; codecs read no clock. */
@@ -55,6 +60,11 @@ export interface EventDecoder {
   decode(event: StreamEvent): Decoded
   /** What is still to be said when the stream has ended as it should: formats whose last usage report is known only then. */
   end?(): readonly JsonObject[]
+  /**
+   * A round trip that completes a stream which ended as it should: the usage of its answer is the stream's. Should it
+   * fail, the stream ends without. Asked before `end`.
+   */
+  last?(): Again | null
 }
 
 /** What an upstream's error body says, in words that may reach the client only for 400 and 422. */
@@ -68,32 +78,108 @@ export interface UpstreamError {
   readonly retryAfterMs?: number
 }
 
+/** A body that is not JSON: a form, sound, a picture. */
+export class RawBody {
+  readonly contentType: string
+  readonly bytes: Uint8Array
+
+  constructor(contentType: string, bytes: Uint8Array) {
+    this.contentType = contentType
+    this.bytes = bytes
+  }
+}
+
+/** What the client gets, and what it cost. */
+export interface Answer<Body = JsonObject | RawBody> {
+  readonly body: Body
+  readonly usage: Usage
+}
+
+/** A further round trip to the upstream before there is an answer: to poll a job, or for the next of several parts. */
+export interface RoundTrip {
+  readonly method?: 'GET' | 'POST'
+  /**
+   * A path below the codec's root, or an absolute URL that the upstream named. The latter is followed only to the
+   * root's own origin or one of `Provider.hosts`: an upstream can't send a key elsewhere.
+   */
+  readonly to: string
+  readonly body?: JsonObject | RawBody
+  /** Not before so many ms from now. */
+  readonly waitMs?: number
+  /** Its answer is the stream that the client asked for, in the codec's framing, for `events`. */
+  readonly stream?: boolean
+  /** In place of the codec's own. */
+  readonly decode?: (body: JsonObject, target: TargetContext) => Answer | Again | Failure
+  /** Where a POST without a body ends the job, should the client leave or time run out before there is an answer. */
+  readonly abandon?: string
+}
+
+/** In place of an answer: ask the upstream once more. */
+export class Again {
+  readonly trip: RoundTrip
+
+  constructor(trip: RoundTrip) {
+    this.trip = trip
+  }
+}
+
+export const again = (trip: RoundTrip): Again => new Again(trip)
+
 /**
  * How one surface is spoken to one provider; all pure. A codec whose `relay` is not null speaks the canonical
  * (OpenAI) shape in both directions, so that bytes may go through unparsed:
  *  - `verbatim`: answers go back as they came;
  *  - `normalise`: each answer and event is brought to the contract (ids, roles, usage, finish reasons).
  */
-export interface ChatCodec {
+export interface Codec<Request = JsonObject, Body extends JsonObject | RawBody = JsonObject | RawBody> {
   readonly relay: 'verbatim' | 'normalise' | null
   readonly framing: 'sse' | 'json-lines' | 'aws-event-stream'
-  /** Path below the origin's root, query included. */
+  /** API root of this surface, where it is not the provider's `origin`. */
+  root?(target: TargetContext): string
+  /** Path below the root, query included. */
   path(target: TargetContext): string
+  /** Whether it takes this model; absent: every model of the provider. */
+  serves?(model: string): boolean
+  /** Asked for where the surface lets the client name no model; absent: such a request is not for this provider. */
+  readonly defaultModel?: string
   /** Constant headers beyond auth and content type; lower-case names. */
   readonly headers?: Readonly<Record<string, string>>
   /** The upstream's name for the completion ceiling; what the client sent is brought to it. Absent: left as it came. */
   readonly tokenLimit?: 'max_tokens' | 'max_completion_tokens'
   /** Parameters of the surface that don't go out as they came; all others are forwarded. */
   readonly params?: Readonly<Record<string, 'translate' | 'unsupported'>>
+  /** The first answer is JSON for `decode` even when the client asked for a stream, which then comes by `again`. */
+  readonly isJob?: boolean
   /** null in place of a function: the request needs no change beyond `model`, `stream_options` and `tokenLimit`. */
-  readonly encode: ((request: ChatRequest, target: TargetContext) => JsonObject | Failure) | null
-  decode(body: JsonObject, target: TargetContext): { readonly body: JsonObject; readonly usage: Usage } | Failure
-  events(target: TargetContext): EventDecoder
+  readonly encode: ((request: Request, target: TargetContext) => JsonObject | RawBody | Failure) | null
+  /** An answer that is a bare array comes as `{ data: [...] }`. */
+  decode(body: JsonObject, target: TargetContext): Answer<Body> | Again | Failure
+  /** For answers that are not JSON. Absent: where the surface allows such answers they go through as they came. */
+  decodeBytes?(body: RawBody, target: TargetContext): Answer<Body> | Failure
+  /** Absent: no streams. */
+  events?(target: TargetContext): EventDecoder
   failure(status: number, body: JsonObject | null): UpstreamError
 }
 
+export interface ChatCodec extends Codec<ChatRequest, JsonObject> {
+  readonly encode: ((request: ChatRequest, target: TargetContext) => JsonObject | Failure) | null
+  events(target: TargetContext): EventDecoder
+}
+
+/** By surface. Which of them are there is what the provider can do. */
 export interface Codecs {
   readonly chat?: ChatCodec
+  /** Legacy completions, for the models that take them; chat serves the others. */
+  readonly completions?: Codec
+  readonly embeddings?: Codec
+  readonly images?: Codec
+  readonly imageEdits?: Codec<FormRequest>
+  readonly imageVariations?: Codec<FormRequest>
+  readonly rerank?: Codec
+  readonly moderations?: Codec
+  readonly transcriptions?: Codec<FormRequest>
+  readonly translations?: Codec<FormRequest>
+  readonly speech?: Codec
 }
 
 export interface Provider {
@@ -104,6 +190,10 @@ export interface Provider {
   auth(settings: Readonly<Record<string, string>>): Auth
   /** Headers of every request that follow from the settings, beyond auth; lower-case names. */
   headers?(settings: Readonly<Record<string, string>>): Readonly<Record<string, string>>
+  /** Headers of the client that go on to the upstream. */
+  readonly forwardHeaders?: readonly ForwardedHeader[]
+  /** Hosts besides the root's that absolute URLs in its answers may lead to; `.example.com` stands for all below it. */
+  readonly hosts?: readonly string[]
   /** What a provider answered in the process (`local:<id>`) says. */
   readonly answer?: (request: ChatRequest) => string
   readonly codecs: Codecs

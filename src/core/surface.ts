@@ -1,5 +1,7 @@
 import type { Failure } from './failures.ts'
-import type { Codecs } from './provider.ts'
+import type { FormRequest } from './form.ts'
+import type { JsonObject } from './json.ts'
+import type { Codec, Codecs } from './provider.ts'
 
 /**
  * A public endpoint as data: where it is, how its request is read, what its answer may be. The pipeline is the same for
@@ -9,19 +11,36 @@ export interface Surface {
   readonly id: keyof Codecs
   readonly methods: readonly string[]
   readonly path: string
+  /** What its streams consist of: chunks of OpenAI's chat, or events that say their type. null: it has none. */
+  readonly streams: 'chunks' | 'events' | null
+  /** Answers may be other than JSON: sound, subtitles. */
+  readonly hasByteAnswers: boolean
+  /** Largest body in bytes, where it is not the configured one for all. */
+  readonly maxBodyBytes?: number
   /** `body` is complete, valid UTF-8 is not yet checked, and only valid during the call. */
-  read(body: Uint8Array): Call | Failure
+  read(body: Uint8Array, head: RequestHead): Call | Failure
+  /** Serves the surface through another one, for providers without a codec of its own. */
+  derive?(codecs: Codecs): Codec | undefined
+}
+
+/** What of a request's head its surface may look at. */
+export interface RequestHead {
+  readonly contentType: string
 }
 
 /** What the pipeline needs to know of a request before it is routed. */
 export interface Call {
-  /** As asked for; aliases are the pipeline's business. */
+  /** As asked for; aliases are the pipeline's business. '' where the surface lets it be left out. */
   readonly model: string
   readonly stream: boolean
   /** What the client said about the usage event of its stream; null = nothing. */
   readonly usageWish: boolean | null
+  /** Content type of what `splice` yields; '' for JSON. */
+  readonly contentType: string
   /** The bytes with the changes made and nothing else touched; null when nothing has to change. */
   splice(body: Uint8Array, changes: BodyChanges): Uint8Array | null
+  /** The request as codecs take it, with this model; null when the body is none. */
+  parse(body: Uint8Array, model: string): JsonObject | FormRequest | null
 }
 
 /** What a target wants different, where the request's bytes are otherwise relayed. */

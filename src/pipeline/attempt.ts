@@ -1,16 +1,20 @@
 import { Failure } from '../core/failures.ts'
-import type { ChatCodec, TargetContext } from '../core/provider.ts'
+import { Again, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
 import type { Call } from '../core/surface.ts'
 import { formatTraceparent, newSpanId } from '../core/trace.ts'
 import { retryHintMs, upstreamFailure } from '../core/upstream-failure.ts'
 import { errorTypeOf, type ThreadMetrics } from '../shared/metric-rows.ts'
-import type { PreparedHead, ResponseHeaders, UpstreamCall, UpstreamHandler } from '../upstream/upstream.ts'
+import { framings } from '../upstream/framing/index.ts'
+import type { ResponseHeaders, UpstreamCall, UpstreamHandler } from '../upstream/upstream.ts'
 import type { CompiledTarget } from './compile.ts'
 import type { Exchange } from './exchange.ts'
 import { forwardedHeaders } from './forwarded.ts'
-import type { AnswerHead, Flow, Reply } from './reply.ts'
-import { JsonRelay, JsonTranslation, parseError, parseObject } from './reply-json.ts'
+import type { AnswerHead, Flow, Reply, Step } from './reply.ts'
+import { BytesRelay, contentTypeLine, isJsonType } from './reply-bytes.ts'
+import { EventRelay } from './reply-events.ts'
+import { JsonRelay, LastWord, parseError, Translation } from './reply-json.ts'
 import { StreamRelay, StreamTranslation } from './reply-stream.ts'
+import type { Route } from './target-routes.ts'
 
 /**
  * Retry asks the same target again, fallback the next one: both are decided here, from the failure's own `retry` and
@@ -157,14 +161,36 @@ export class Walk {
   }
 }
 
-/** One call to one target. */
+/** What one request to the upstream consists of. */
+interface Composed {
+  readonly route: Route
+  readonly body: Uint8Array | null
+  /** Of the body, where it is not part of the route's head. */
+  readonly contentType: string
+}
+
+const jsonContent = 'application/json'
+/** How often a job may be asked after; the deadlines end it sooner. */
+const mostTrips = 100_000
+
+const ignore: UpstreamHandler = { onSent() {}, onHead() {}, onData() {}, onEnd() {}, onFailure() {} }
+
+/** One turn of a target: a call, and the further round trips that its codec asks for. */
 class Attempt implements UpstreamHandler, Flow {
   readonly target: CompiledTarget
   readonly #walk: Walk
   readonly #exchange: Exchange
-  readonly #codec: ChatCodec
-  readonly #context: TargetContext
+  readonly #codec: Codec<never>
+  #context: TargetContext
+  readonly #root: string
   #upstream: UpstreamCall | null = null
+  /** Counts calls: one that was answered from within `send` may have been followed by another. */
+  #calls = 0
+  /** The round trip under way, when it is not the first. */
+  #trip: RoundTrip | null = null
+  #again: Again | null = null
+  #timer: NodeJS.Timeout | null = null
+  readonly #startedAt = performance.now()
   #reply: Reply | null = null
   /** Of an answer that is no success. */
   #errorStatus = 0
@@ -178,35 +204,120 @@ class Attempt implements UpstreamHandler, Flow {
     this.#walk = walk
     this.#exchange = walk.exchange
     this.target = target
-    this.#codec = target.codec(walk.exchange.surface!)!
     const { exchange, call } = walk
+    const { model } = exchange
+    this.#codec = target.codec(exchange.surface!, model)!
     this.#context = {
-      model: exchange.model,
+      model: model === '' ? this.#codec.defaultModel! : model,
       settings: target.data.settings,
       stream: call.stream,
       requestId: exchange.id,
       nowMs: Date.now(),
       onUnsupportedParam: exchange.snapshot.data.compatibility.onUnsupportedParam,
     }
+    this.#root = this.#codec.root?.(this.#context) ?? target.routes.root
   }
 
   send(body: Uint8Array): void {
-    const exchange = this.#exchange
     const composed = this.#compose(body)
-    if (composed instanceof Failure) return this.#fail(composed)
-    const { trace, incoming, snapshot } = exchange
-    let extraHeaders = `traceparent: ${formatTraceparent(trace.traceId, newSpanId(), trace.sampled)}\r\n`
-    if (trace.parentSpanId !== '') {
-      const state = incoming.header('tracestate')
-      if (isPrintable(state)) extraHeaders += `tracestate: ${state}\r\n`
+    if (composed instanceof Failure) this.#fail(composed)
+    else this.#authorize(composed)
+  }
+
+  /** What a codec trips over costs its own request only, never the thread. */
+  #compose(body: Uint8Array): Composed | Failure {
+    try {
+      const encoded = this.#encode(body)
+      if (encoded instanceof Failure) return encoded
+      const { call } = this.#walk
+      const isRaw = encoded instanceof RawBody
+      const contentType = isRaw ? encoded.contentType : call.contentType
+      const isFixed = contentType === ''
+      return {
+        route: this.#route('POST', this.#root, this.#codec.path(this.#context), isFixed, this.#streams),
+        body: isRaw ? encoded.bytes : encoded,
+        contentType,
+      }
+    } catch (error) {
+      return new Failure('internal_error', { cause: `the request could not be written: ${String(error)}` })
     }
+  }
+
+  /** Whether what comes first is the stream that the client asked for. */
+  get #streams(): boolean {
+    return this.#context.stream && this.#codec.isJob !== true
+  }
+
+  #route(method: string, root: string, path: string, hasJson: boolean, streams: boolean): Route {
+    const { framing, headers } = this.#codec
+    return this.target.routes.to({
+      method,
+      root,
+      path,
+      contentType: hasJson ? jsonContent : '',
+      accept: streams ? framings[framing]!.types[0]! : this.#exchange.surface!.hasByteAnswers ? '*/*' : jsonContent,
+      headers,
+    })
+  }
+
+  #encode(body: Uint8Array): Uint8Array | RawBody | Failure {
+    const { call } = this.#walk
+    const { encode, relay, tokenLimit } = this.#codec
+    const { model, stream } = this.#context
+    if (encode === null && relay !== null)
+      return call.splice(body, { model, askForUsage: stream && this.#hasChunks, tokenLimit }) ?? body
+    const request = call.parse(body, model)
+    if (request === null) return new Failure('invalid_request')
+    this.#context = { ...this.#context, request }
+    const encoded = encode === null ? request : encode(request as never, this.#context)
+    if (encoded instanceof Failure || encoded instanceof RawBody) return encoded
+    return Buffer.from(JSON.stringify(encoded))
+  }
+
+  get #hasChunks(): boolean {
+    return this.#exchange.surface!.streams === 'chunks'
+  }
+
+  #authorize(composed: Composed): void {
+    const { authorize } = this.target.authorizer
+    if (authorize === null) return this.#dispatch(composed, '')
+    const { route, contentType, body } = composed
+    const lines = authorize({
+      method: route.head.method,
+      host: route.host,
+      path: route.head.path,
+      contentType: contentType || (body === null ? '' : jsonContent),
+      body,
+      nowMs: Date.now(),
+    })
+    if (typeof lines === 'string') return this.#dispatch(composed, lines)
+    if (lines instanceof Failure) return this.#fail(lines)
+    // A credential is fetched: the bytes may not be there any more when it has come.
+    const kept = body === null ? composed : { ...composed, body: Buffer.from(body) }
+    void lines.then(ready => {
+      if (this.#over) return
+      if (ready instanceof Failure) this.#fail(ready)
+      else this.#dispatch(kept, ready)
+    })
+  }
+
+  #dispatch({ route, body, contentType }: Composed, authorization: string): void {
+    const exchange = this.#exchange
+    const { trace, incoming, snapshot } = exchange
+    let extraHeaders = `traceparent: ${formatTraceparent(trace.traceId, newSpanId(), trace.sampled)}\r\n${authorization}`
+    if (trace.parentSpanId !== '') extraHeaders += headerLine('tracestate', incoming.header('tracestate'))
+    if (contentType !== '') extraHeaders += headerLine('content-type', contentType)
+    const { forwardHeaders } = this.target.provider
+    if (forwardHeaders !== undefined)
+      for (const name of forwardHeaders) extraHeaders += headerLine(name, incoming.header(name))
     const { upstream } = snapshot.data
     exchange.beginCall()
-    const call = this.target.origin.send(
+    const own = ++this.#calls
+    const call = route.origin.send(
       {
-        head: composed.head,
+        head: route.head,
         extraHeaders,
-        body: composed.body,
+        body,
         maxBodyBytes: upstream.maxResponseBytes,
         firstByteTimeoutMs: upstream.firstByteTimeoutMs,
         idleTimeoutMs: upstream.idleTimeoutMs,
@@ -214,35 +325,79 @@ class Attempt implements UpstreamHandler, Flow {
       },
       this,
     )
-    // The handler may have been told everything already.
+    // The handler may have been told everything already, and be busy with another call.
     if (this.#over) call.cancel()
-    else {
+    else if (own === this.#calls) {
       this.#upstream = call
       if (this.#holding) call.pause()
     }
   }
 
-  /** What a codec trips over costs its own request only, never the thread. */
-  #compose(body: Uint8Array): { head: PreparedHead; body: Uint8Array } | Failure {
+  /** The codec asks for another round trip; the call before it has ended. */
+  #follow({ trip }: Again): void {
+    const { firstByteTimeoutMs } = this.#exchange.snapshot.data.upstream
+    this.#trip = trip
+    this.#again = null
+    this.#upstream = null
+    const elapsedMs = performance.now() - this.#startedAt
+    if (elapsedMs > firstByteTimeoutMs || this.#calls >= mostTrips) {
+      this.#abandon()
+      return this.#fail(new Failure('upstream_timeout', { cause: `the job took longer than ${firstByteTimeoutMs} ms` }))
+    }
+    if (!(this.#reply instanceof LastWord)) this.#reply = null
+    const go = (): void => {
+      this.#timer = null
+      const composed = this.#composeTrip(trip)
+      if (composed instanceof Failure) this.#fail(composed)
+      else this.#authorize(composed)
+    }
+    if (trip.waitMs === undefined || trip.waitMs <= 0) go()
+    else this.#timer = setTimeout(go, trip.waitMs)
+  }
+
+  #composeTrip({ method, to, body, stream = false }: RoundTrip): Composed | Failure {
     try {
-      const encoded = this.#encode(body)
-      if (encoded instanceof Failure) return encoded
-      return { head: this.target.head(this.#codec, this.#context), body: encoded }
+      const place = this.target.routes.follow(to, this.#root)
+      if (place instanceof Failure) return place
+      const isRaw = body instanceof RawBody
+      const verb = method ?? (body === undefined ? 'GET' : 'POST')
+      const hasJson = body !== undefined && !isRaw
+      return {
+        route: this.#route(verb, place.root, place.path, hasJson, stream),
+        body: body === undefined ? null : isRaw ? body.bytes : Buffer.from(JSON.stringify(body)),
+        contentType: isRaw ? body.contentType : '',
+      }
     } catch (error) {
       return new Failure('internal_error', { cause: `the request could not be written: ${String(error)}` })
     }
   }
 
-  #encode(body: Uint8Array): Uint8Array | Failure {
-    const { call } = this.#walk
-    const { encode, relay, tokenLimit } = this.#codec
-    const { model, stream } = this.#context
-    if (encode === null && relay !== null) return call.splice(body, { model, askForUsage: stream, tokenLimit }) ?? body
-    const parsed = parseObject(body)
-    if (parsed === null) return new Failure('invalid_request')
-    const request = { ...parsed, model } as Parameters<NonNullable<ChatCodec['encode']>>[0]
-    const encoded = encode === null ? request : encode(request, this.#context)
-    return encoded instanceof Failure ? encoded : Buffer.from(JSON.stringify(encoded))
+  /** Ends the job that nobody waits for any more. Whether that succeeds changes nothing. */
+  #abandon(): void {
+    const to = this.#trip?.abandon
+    if (to === undefined) return
+    const composed = this.#composeTrip({ method: 'POST', to })
+    if (composed instanceof Failure) return
+    const { route } = composed
+    const { authorize } = this.target.authorizer
+    const request = { method: 'POST', host: route.host, path: route.head.path, contentType: '', body: null }
+    const lines = authorize === null ? '' : authorize({ ...request, nowMs: Date.now() })
+    const { connectTimeoutMs } = this.#exchange.snapshot.data.upstream
+    void Promise.resolve(lines).then(extraHeaders => {
+      if (extraHeaders instanceof Failure) return
+      const limits = { firstByteTimeoutMs: connectTimeoutMs, idleTimeoutMs: connectTimeoutMs }
+      route.origin.send(
+        {
+          head: route.head,
+          extraHeaders,
+          body: Buffer.alloc(0),
+          maxBodyBytes: maxErrorBytes,
+          totalTimeoutMs: connectTimeoutMs,
+          ...limits,
+        },
+        ignore,
+      )
+    })
   }
 
   // From the transport.
@@ -254,47 +409,68 @@ class Attempt implements UpstreamHandler, Flow {
   onHead(status: number, headers: ResponseHeaders, whole: Uint8Array | null): void {
     const exchange = this.#exchange
     exchange.upstreamStatus = status
-    if (status !== 200) {
+    if (status < 200 || status > 299) {
       this.#errorStatus = status
       this.#errorHintMs = retryHintMs(name => headers.get(name), Date.now())
       if (whole !== null) this.#takeError(whole)
       return
     }
     if (whole !== null) exchange.endCall()
-    const reply = this.#open(headers)
+    const reply = this.#reply instanceof LastWord ? this.#reply : this.#open(headers)
     if (reply instanceof Failure) return this.#stop(reply)
     this.#reply = reply
     if (whole === null) return
-    const failure = this.#read(reply, whole, true)
-    if (failure !== null) this.#stop(failure)
+    const step = this.#read(reply, whole, true)
+    if (step instanceof Again) this.#again = step
+    else if (step !== null) this.#stop(step)
     // A whole answer has ended with this; a stream ends in `onEnd`.
     else if (exchange.over) this.#succeeded()
   }
 
   #open(headers: ResponseHeaders): Reply | Failure {
     const exchange = this.#exchange
+    const surface = exchange.surface!
     const type = headers.get('content-type')
     const forwarded = forwardedHeaders(headers)
-    const verbatim = this.#codec.relay === 'verbatim'
-    if (exchange.stream) {
-      if (!type.startsWith('text/event-stream'))
-        return new Failure('upstream_error', { cause: `asked for an event stream, got ${type || 'no content type'}` })
-      const { streamUsage } = exchange.snapshot.data.compatibility
-      const wish = this.#walk.call.usageWish
-      const withholdUsage = streamUsage === 'always' ? wish === false : wish !== true
-      const head: AnswerHead = { fixed: this.target.eventHeaders, forwarded, contentLength: -1 }
-      return verbatim
-        ? new StreamRelay(exchange, head, this, withholdUsage)
-        : new StreamTranslation(exchange, this.#codec, this.#context, head, this, withholdUsage)
-    }
+    if (this.#trip?.stream ?? (this.#trip === null && this.#streams)) return this.#openStream(type, forwarded)
+    const isVerbatim = this.#codec.relay === 'verbatim' && this.#trip === null
     const head: AnswerHead = { fixed: this.target.jsonHeaders, forwarded, contentLength: headers.contentLength }
-    return verbatim
-      ? new JsonRelay(exchange, head, this)
-      : new JsonTranslation(exchange, this.#codec, this.#context, head)
+    const bytesHead = { ...head, fixed: this.target.plainHeaders }
+    const isBytes = type !== '' && !isJsonType(type)
+    const { decodeBytes } = this.#codec
+    if (isBytes && surface.hasByteAnswers && (decodeBytes === undefined || isVerbatim))
+      return new BytesRelay(exchange, { ...bytesHead, forwarded: forwarded + contentTypeLine(type) }, this)
+    if (isVerbatim) return new JsonRelay(exchange, head, this)
+    const decode = this.#trip?.decode ?? ((body, context) => this.#codec.decode(body, context))
+    return new Translation({
+      exchange,
+      codec: { decode, decodeBytes },
+      context: this.#context,
+      head,
+      bytesHead,
+      contentType: isBytes && decodeBytes !== undefined ? type : '',
+    })
+  }
+
+  #openStream(type: string, forwarded: string): Reply | Failure {
+    const exchange = this.#exchange
+    const { types } = framings[this.#codec.framing]!
+    if (!types.some(expected => type.toLowerCase().startsWith(expected)))
+      return new Failure('upstream_error', {
+        cause: `asked for a stream of ${types[0]}, got ${type || 'no content type'}`,
+      })
+    const head: AnswerHead = { fixed: this.target.eventHeaders, forwarded, contentLength: -1 }
+    if (!this.#hasChunks) return new EventRelay(exchange, head, this)
+    const { streamUsage } = exchange.snapshot.data.compatibility
+    const wish = this.#walk.call.usageWish
+    const withholdUsage = streamUsage === 'always' ? wish === false : wish !== true
+    return this.#codec.relay === 'verbatim'
+      ? new StreamRelay(exchange, head, this, withholdUsage)
+      : new StreamTranslation(exchange, this.#codec, this.#context, head, this, withholdUsage)
   }
 
   /** An answer may be nested deeper than the stack, or be what no codec thought of: that costs no thread either. */
-  #read(reply: Reply, bytes: Uint8Array | null, isWhole: boolean): Failure | null {
+  #read(reply: Reply, bytes: Uint8Array | null, isWhole: boolean): Step {
     try {
       if (bytes === null) return reply.end()
       return isWhole && reply.whole !== undefined ? reply.whole(bytes) : reply.data(bytes)
@@ -305,18 +481,24 @@ class Attempt implements UpstreamHandler, Flow {
 
   onData(chunk: Uint8Array): void {
     if (this.#over) return
-    if (this.#reply === null) return this.#takeError(chunk)
-    const failure = this.#read(this.#reply, chunk, false)
-    if (failure !== null) this.#stop(failure)
+    if (this.#errorStatus !== 0) return this.#takeError(chunk)
+    const step = this.#read(this.#reply!, chunk, false)
+    if (step instanceof Failure) this.#stop(step)
   }
 
   onEnd(): void {
     if (this.#over) return
     this.#exchange.endCall()
-    if (this.#reply === null) return this.#fail(this.#errorFailure())
-    const failure = this.#read(this.#reply, null, true)
-    if (failure !== null) this.#fail(failure)
-    else this.#succeeded()
+    if (this.#errorStatus !== 0) return this.#fail(this.#errorFailure())
+    const step = this.#again ?? this.#read(this.#reply!, null, true)
+    if (step === null) this.#succeeded()
+    else if (step instanceof Failure) this.#fail(step)
+    else {
+      const reply = this.#reply
+      if (reply instanceof StreamTranslation)
+        this.#reply = new LastWord(step.trip, this.#context, answer => reply.finish(answer))
+      this.#follow(step)
+    }
   }
 
   #succeeded(): void {
@@ -354,6 +536,11 @@ class Attempt implements UpstreamHandler, Flow {
 
   #fail(failure: Failure): void {
     if (this.#over) return
+    // A stream that was complete but for its usage is a success.
+    if (this.#reply instanceof LastWord) {
+      this.#reply.giveUp()
+      return this.#succeeded()
+    }
     this.#over = true
     this.#exchange.endCall()
     this.#walk.failed(this.#asSeenFromHere(failure))
@@ -388,7 +575,12 @@ class Attempt implements UpstreamHandler, Flow {
   cancel(): void {
     if (this.#over) return
     this.#over = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
     this.#upstream?.cancel()
+    this.#abandon()
     this.#exchange.endCall()
   }
 }
+
+/** Of a value from outside; '' when a header can't hold it. */
+const headerLine = (name: string, value: string): string => (isPrintable(value) ? `${name}: ${value}\r\n` : '')

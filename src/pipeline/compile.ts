@@ -2,14 +2,15 @@ import { eventStreamType, jsonType, securityHeaders } from '../core/answer.ts'
 import { type Authenticate, authenticator } from '../core/authenticate.ts'
 import { type ClientAddress, clientAddress } from '../core/client-address.ts'
 import { type FixedHeaders, fixedHeaders } from '../core/header-block.ts'
-import type { ChatCodec, Provider, TargetContext } from '../core/provider.ts'
+import type { Codec, Provider } from '../core/provider.ts'
 import { createRedactor } from '../core/redact.ts'
 import type { SnapshotData, TargetData } from '../core/snapshot.ts'
 import type { Strategy } from '../core/strategy.ts'
 import type { Surface } from '../core/surface.ts'
 import { openKeyTable } from '../shared/key-table.ts'
-import { applyAuth } from '../upstream/auth/index.ts'
-import type { Origin, PreparedHead, Upstream } from '../upstream/upstream.ts'
+import { type Authorizer, createAuthorizer } from '../upstream/auth/index.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import { Routes } from './target-routes.ts'
 
 /** What `serve` wires in: the registries, and this thread's way out. */
 export interface Registries {
@@ -27,24 +28,32 @@ export interface Snapshot {
   readonly targets: readonly CompiledTarget[]
   readonly clientAddress: ClientAddress
   readonly redact: (text: string) => string
-  /** Targets that serve the model on the surface, in declared order. */
-  eligible(surface: Surface, model: string): readonly CompiledTarget[]
+  /** Which targets to ask for the model on the surface, in declared order, and under which name. */
+  route(surface: Surface, model: string): Routing
   readonly authenticate: Authenticate
   /** Null when CORS is not configured. */
   readonly corsOrigins: ReadonlySet<string> | null
+}
+
+export interface Routing {
+  /** The model to ask for: without the name of a provider before it, where that was given only to choose one. */
+  readonly model: string
+  readonly targets: readonly CompiledTarget[]
 }
 
 export interface CompiledTarget {
   readonly key: string
   readonly data: TargetData
   readonly provider: Provider
-  readonly origin: Origin
-  /** Header lines of its answers: JSON, and streams of events. */
+  readonly authorizer: Authorizer
+  readonly routes: Routes
+  /** Header lines of its answers: JSON, streams of events, and those that say their type themselves. */
   readonly jsonHeaders: FixedHeaders
   readonly eventHeaders: FixedHeaders
+  readonly plainHeaders: FixedHeaders
   readonly retryStatuses: ReadonlySet<number> | null
-  codec(surface: Surface): ChatCodec | null
-  head(codec: ChatCodec, context: TargetContext): PreparedHead
+  /** How the model is asked for on the surface; null when it is not. An empty model is what the codec says it is. */
+  codec(surface: Surface, model: string): Codec<never> | null
   /** Row of the metrics series of this target and model. */
   series(model: string): number
   serves(model: string): boolean
@@ -66,7 +75,7 @@ export function compileSnapshot(
   const strategy = strategies.find(({ mode }) => mode === data.strategy.mode)
   if (strategy === undefined) throw new Error(`no strategy ${data.strategy.mode}`)
 
-  const routed = new Map<Surface, Map<string, readonly CompiledTarget[]>>(surfaces.map(surface => [surface, new Map()]))
+  const routed = new Map<Surface, Map<string, Routing>>(surfaces.map(surface => [surface, new Map()]))
 
   return {
     data,
@@ -75,7 +84,7 @@ export function compileSnapshot(
     clientAddress: clientAddress(data.trustedProxies),
     redact: createRedactor({ secrets: data.secrets }),
     corsOrigins: data.cors.origins.length > 0 ? new Set(data.cors.origins) : null,
-    eligible(surface, model) {
+    route(surface, model) {
       const known = routed.get(surface)!
       let found = known.get(model)
       if (found === undefined) {
@@ -89,19 +98,31 @@ export function compileSnapshot(
   }
 }
 
-function route(
+function route(targets: readonly CompiledTarget[], strategy: Strategy, surface: Surface, model: string): Routing {
+  const found = owners(targets, strategy, surface, model)
+  if (found.length > 0 || model === '') return { model, targets: strategy.order(found) }
+  // `provider/model`: the first part is a target's or provider's name, and nobody owns the whole as an id.
+  const slash = model.indexOf('/')
+  const rest = model.slice(slash + 1)
+  if (slash <= 0 || rest === '') return { model, targets: [] }
+  const name = model.slice(0, slash)
+  const named = targets.filter(({ key, provider }) => key === name || provider.id === name)
+  return { model: rest, targets: strategy.order(owners(named, strategy, surface, rest)) }
+}
+
+function owners(
   targets: readonly CompiledTarget[],
   strategy: Strategy,
   surface: Surface,
   model: string,
 ): readonly CompiledTarget[] {
-  const capable = targets.filter(target => target.codec(surface) !== null)
+  const capable = targets.filter(target => target.codec(surface, model) !== null)
   // A strategy that commits decides before the model is looked at: `single` is its first target or nothing.
   const considered = strategy.commits ? strategy.order(capable) : capable
-  const owners = considered.filter(target => target.serves(model))
+  if (model === '') return considered
+  const owning = considered.filter(target => target.serves(model))
   // Targets that take any model are asked only when nobody owns the id, or prompts would reach unrelated vendors.
-  const found = owners.length > 0 ? owners : considered.filter(target => target.data.anyModel)
-  return strategy.order(found)
+  return owning.length > 0 ? owning : considered.filter(target => target.data.anyModel)
 }
 
 function compileTarget(
@@ -111,30 +132,36 @@ function compileTarget(
   upstream: Upstream,
   userAgent: string,
 ): CompiledTarget {
-  const root = provider.origin(data.settings)
-  const local = root.startsWith('local:')
-  const url = local ? null : new URL(root)
   const { upstream: settings } = snapshot
-  const origin = upstream.origin({
-    url: url === null ? root : url.origin,
-    maxConnections: data.maxConnections,
-    maxQueue: settings.maxQueue,
-    connectTimeoutMs: settings.connectTimeoutMs,
-    idleTimeoutMs: settings.keepAliveMs,
-    maxConnectionAgeMs: settings.maxConnectionAgeMs,
-    maxHeadBytes: settings.maxHeadBytes,
-    retryStale: settings.retryStale,
-    http2: data.http2,
-    proxy: data.proxy,
-    tls: data.tls,
+  const authorizer = createAuthorizer(provider.auth(data.settings))
+  const routes = new Routes({
+    root: provider.origin(data.settings),
+    hosts: provider.hosts ?? [],
+    headers: [
+      ['user-agent', userAgent],
+      ...authorizer.fixed,
+      ...Object.entries(provider.headers?.(data.settings) ?? {}),
+    ],
+    origin: url =>
+      upstream.origin({
+        url,
+        maxConnections: data.maxConnections,
+        maxQueue: settings.maxQueue,
+        connectTimeoutMs: settings.connectTimeoutMs,
+        idleTimeoutMs: settings.keepAliveMs,
+        maxConnectionAgeMs: settings.maxConnectionAgeMs,
+        maxHeadBytes: settings.maxHeadBytes,
+        retryStale: settings.retryStale,
+        http2: data.http2,
+        proxy: data.proxy,
+        tls: data.tls,
+      }),
   })
-  const basePath = url === null ? '' : url.pathname.replace(/\/+$/, '')
-  const auth = applyAuth(provider.auth(data.settings))
   // Behind an own base URL there is no telling which of the provider's ids are served; they have no claim there.
   const isOwn = data.anyModel && provider.anyModel !== true
   const models = new Set([...data.models, ...(isOwn ? [] : (provider.models ?? []))])
   const prefixes = provider.modelPrefixes ?? []
-  const heads = new Map<string, PreparedHead>()
+  const derived = new Map<Surface, Codec | null>()
   const answerHeaders = `${securityHeaders}x-gateway-provider: ${data.key}\r\n`
   const unknown = snapshot.series[`${data.key}\0unknown`] ?? 0
 
@@ -142,28 +169,23 @@ function compileTarget(
     key: data.key,
     data,
     provider,
-    origin,
+    authorizer,
+    routes,
     jsonHeaders: fixedHeaders(answerHeaders + jsonType),
     eventHeaders: fixedHeaders(answerHeaders + eventStreamType),
+    plainHeaders: fixedHeaders(answerHeaders),
     retryStatuses: data.retry.onStatusCodes.length > 0 ? new Set(data.retry.onStatusCodes) : null,
-    codec: surface => provider.codecs[surface.id] ?? null,
-    head(codec, context) {
-      const path = codec.path(context)
-      const key = context.stream ? `s${path}` : path
-      let head = heads.get(key)
-      if (head === undefined) {
-        head = origin.prepare('POST', basePath + path, [
-          ['content-type', 'application/json'],
-          ['accept', context.stream ? 'text/event-stream' : 'application/json'],
-          ['user-agent', userAgent],
-          ...auth,
-          ...Object.entries(provider.headers?.(data.settings) ?? {}),
-          ...Object.entries(codec.headers ?? {}),
-        ])
-        if (heads.size >= 256) heads.clear()
-        heads.set(key, head)
+    codec(surface, model) {
+      const own: Codec<never> | undefined = provider.codecs[surface.id]
+      if (own !== undefined && (model === '' ? own.defaultModel !== undefined : (own.serves?.(model) ?? true)))
+        return own
+      if (surface.derive === undefined || model === '') return null
+      let through = derived.get(surface)
+      if (through === undefined) {
+        through = surface.derive(provider.codecs) ?? null
+        derived.set(surface, through)
       }
-      return head
+      return through
     },
     series: model => snapshot.series[`${data.key}\0${model}`] ?? unknown,
     serves: model => models.has(model) || prefixes.some(prefix => model.startsWith(prefix)),

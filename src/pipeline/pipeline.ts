@@ -72,11 +72,12 @@ export class Pipeline {
   #call(exchange: Exchange, surface: Surface, body: Uint8Array): Walk | null {
     const { snapshot } = exchange
     exchange.surface = surface
-    const call = surface.read(body)
+    const call = surface.read(body, { contentType: exchange.incoming.header('content-type') })
     if (call instanceof Failure) return exchange.fail(call) ?? null
     exchange.stream = call.stream
-    exchange.model = Object.hasOwn(snapshot.data.aliases, call.model) ? snapshot.data.aliases[call.model]! : call.model
-    const targets = snapshot.eligible(surface, exchange.model)
+    const asked = Object.hasOwn(snapshot.data.aliases, call.model) ? snapshot.data.aliases[call.model]! : call.model
+    const { model, targets } = snapshot.route(surface, asked)
+    exchange.model = model
     if (targets.length === 0) return exchange.fail(new Failure('model_not_found')) ?? null
     const walk = new Walk(exchange, call, targets, body, this.#parts.metrics)
     walk.start()

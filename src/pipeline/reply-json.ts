@@ -1,11 +1,11 @@
 import { Failure } from '../core/failures.ts'
-import { isObject, type JsonObject } from '../core/json.ts'
-import type { ChatCodec, TargetContext } from '../core/provider.ts'
+import { isObject, type Json, type JsonObject } from '../core/json.ts'
+import { Again, type Answer, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
 import { AnswerTail, tapUsage } from '../core/stream-tap.ts'
 import { inBandError } from '../core/upstream-error.ts'
 import { upstreamFailure } from '../core/upstream-failure.ts'
 import type { Exchange } from './exchange.ts'
-import type { AnswerHead, Flow, Reply } from './reply.ts'
+import type { AnswerHead, Flow, Reply, Step } from './reply.ts'
 
 /** Answers up to this are sent when they are complete: until then another attempt is possible. Longer ones go through as they come. */
 const holdBytes = 64 << 10
@@ -72,19 +72,24 @@ export class JsonRelay implements Reply {
   }
 }
 
-/** A JSON answer that is understood and written anew: another dialect's, or one that has to be brought to the contract. */
-export class JsonTranslation implements Reply {
-  readonly #exchange: Exchange
-  readonly #codec: ChatCodec
-  readonly #context: TargetContext
-  readonly #head: AnswerHead
+export interface TranslationParts {
+  readonly exchange: Exchange
+  readonly codec: Pick<Codec<never>, 'decode' | 'decodeBytes'>
+  readonly context: TargetContext
+  readonly head: AnswerHead
+  /** For answers that say their type themselves. */
+  readonly bytesHead: AnswerHead
+  /** Content type of the upstream's answer where it is not JSON; ''. */
+  readonly contentType: string
+}
+
+/** An answer that is understood and written anew: another dialect's, or one that has to be brought to the contract. */
+export class Translation implements Reply {
+  readonly #parts: TranslationParts
   readonly #held: Buffer[] = []
 
-  constructor(exchange: Exchange, codec: ChatCodec, context: TargetContext, head: AnswerHead) {
-    this.#exchange = exchange
-    this.#codec = codec
-    this.#context = context
-    this.#head = head
+  constructor(parts: TranslationParts) {
+    this.#parts = parts
   }
 
   data(chunk: Uint8Array): Failure | null {
@@ -92,20 +97,58 @@ export class JsonTranslation implements Reply {
     return null
   }
 
-  end(): Failure | null {
-    return this.whole(Buffer.concat(this.#held))
+  end(): Step {
+    return this.whole(this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held))
   }
 
-  whole(body: Uint8Array): Failure | null {
-    const parsed = parseObject(body)
-    if (parsed === null) return new Failure('upstream_error', { cause: 'the answer is not a JSON object' })
-    const error = inBandFailure(parsed, this.#exchange)
-    if (error !== null) return error
-    const decoded = this.#codec.decode(parsed, this.#context)
-    if (decoded instanceof Failure) return decoded
-    this.#exchange.usage = decoded.usage
-    this.#exchange.answer(200, this.#head.fixed, this.#head.forwarded, JSON.stringify(decoded.body))
+  whole(body: Uint8Array): Step {
+    const decoded = this.#decode(body)
+    if (decoded instanceof Failure || decoded instanceof Again) return decoded
+    const { exchange, head, bytesHead } = this.#parts
+    exchange.usage = decoded.usage
+    if (decoded.body instanceof RawBody) {
+      const { contentType, bytes } = decoded.body
+      exchange.answer(200, bytesHead.fixed, `${bytesHead.forwarded}content-type: ${contentType}\r\n`, bytes)
+    } else exchange.answer(200, head.fixed, head.forwarded, JSON.stringify(decoded.body))
     return null
+  }
+
+  #decode(body: Uint8Array): Answer | Again | Failure {
+    const { codec, context, contentType, exchange } = this.#parts
+    if (contentType !== '') return codec.decodeBytes!(new RawBody(contentType, Buffer.from(body)), context)
+    const parsed = parseAnswer(body)
+    if (parsed === null) return new Failure('upstream_error', { cause: 'the answer is not a JSON object' })
+    return inBandFailure(parsed, exchange) ?? codec.decode(parsed, context)
+  }
+}
+
+/** The answer to the round trip that completes a stream; whatever comes of it, the stream then ends. */
+export class LastWord implements Reply {
+  readonly #finish: (answer: Answer | null) => void
+  readonly #trip: RoundTrip
+  readonly #context: TargetContext
+  readonly #held: Buffer[] = []
+
+  constructor(trip: RoundTrip, context: TargetContext, finish: (answer: Answer | null) => void) {
+    this.#trip = trip
+    this.#context = context
+    this.#finish = finish
+  }
+
+  data(chunk: Uint8Array): Failure | null {
+    this.#held.push(Buffer.from(chunk))
+    return null
+  }
+
+  end(): null {
+    const parsed = parseObject(Buffer.concat(this.#held))
+    const decoded = parsed === null ? undefined : this.#trip.decode?.(parsed, this.#context)
+    this.#finish(decoded === undefined || decoded instanceof Failure || decoded instanceof Again ? null : decoded)
+    return null
+  }
+
+  giveUp(): void {
+    this.#finish(null)
   }
 }
 
@@ -121,6 +164,12 @@ function checkStart(body: Uint8Array): Failure | null {
 export function parseObject(body: Uint8Array): JsonObject | null {
   const value = parse(body)
   return isObject(value) ? value : null
+}
+
+/** Some APIs answer with a bare list; codecs see it as OpenAI's lists look. */
+function parseAnswer(body: Uint8Array): JsonObject | null {
+  const value = parse(body)
+  return Array.isArray(value) ? { data: value as Json[] } : isObject(value) ? value : null
 }
 
 /** Some APIs wrap what goes wrong with a stream in a list of one. */

@@ -1,10 +1,11 @@
 import { Failure } from '../core/failures.ts'
 import type { JsonObject } from '../core/json.ts'
-import type { ChatCodec, EventDecoder, StreamEvent, TargetContext } from '../core/provider.ts'
+import type { Answer, Codec, EventDecoder, StreamEvent, TargetContext } from '../core/provider.ts'
+import { RawBody } from '../core/provider.ts'
 import { carriesContent, givesFinishReason, isUsageOnly, StreamTap } from '../core/stream-tap.ts'
-import { SseParser } from '../upstream/framing/sse.ts'
+import { type FrameParser, framings } from '../upstream/framing/index.ts'
 import type { Exchange } from './exchange.ts'
-import type { AnswerHead, Flow, Reply } from './reply.ts'
+import type { AnswerHead, Flow, Reply, Step } from './reply.ts'
 
 /**
  * Streams commit at the first event with content: until then another attempt may take over, although the upstream has
@@ -64,7 +65,7 @@ export class StreamTranslation implements Reply {
   readonly #flow: Flow
   readonly #decoder: EventDecoder
   readonly #withholdUsage: boolean
-  readonly #parser: SseParser
+  readonly #parser: FrameParser
   /** Not yet written: the events of this read, and all before the first with content. */
   #out = ''
   #hasContent = false
@@ -74,7 +75,7 @@ export class StreamTranslation implements Reply {
 
   constructor(
     exchange: Exchange,
-    codec: ChatCodec,
+    codec: Codec<never>,
     context: TargetContext,
     head: AnswerHead,
     flow: Flow,
@@ -83,9 +84,9 @@ export class StreamTranslation implements Reply {
     this.#exchange = exchange
     this.#head = head
     this.#flow = flow
-    this.#decoder = codec.events(context)
+    this.#decoder = codec.events!(context)
     this.#withholdUsage = withholdUsage
-    this.#parser = new SseParser({ maxBytes: maxEventBytes }, event => this.#event(event))
+    this.#parser = framings[codec.framing]!.create({ maxBytes: maxEventBytes }, event => this.#event(event))
   }
 
   data(chunk: Uint8Array): Failure | null {
@@ -124,18 +125,29 @@ export class StreamTranslation implements Reply {
     if (!this.#exchange.write(out)) this.#flow.hold()
   }
 
-  end(): Failure | null {
+  end(): Step {
     const last = this.#parser.end()
-    if (last !== null) this.#event(last)
+    if (last instanceof Failure) this.#failure ??= last
+    else if (last !== null) this.#event(last)
     this.#flush()
     if (this.#failure !== null) return this.#failure
     if (!this.#done && !this.#finished)
       return new Failure('stream_error', { cause: 'the stream ended without a finish reason' })
+    const trip = this.#decoder.last?.() ?? null
+    if (trip === null) this.finish(null)
+    return trip
+  }
+
+  /** Ends the client's stream. `answer`: of the round trip that completed it. */
+  finish(answer: Answer | null): void {
+    if (answer !== null) {
+      this.#exchange.usage = answer.usage
+      if (!(answer.body instanceof RawBody) && Object.keys(answer.body).length > 0) this.#chunk(answer.body)
+    }
     this.#hasContent = true
     for (const chunk of this.#decoder.end?.() ?? []) this.#chunk(chunk)
     this.#out += doneEvent
     this.#flush()
     this.#exchange.end()
-    return null
   }
 }

@@ -1,5 +1,6 @@
 import type { Failure } from '../core/failures.ts'
 import type { FixedHeaders } from '../core/header-block.ts'
+import type { Again } from '../core/provider.ts'
 
 /**
  * Reads one upstream answer and gives it to the client: relayed or translated, whole or streamed. A reply that has not
@@ -9,10 +10,13 @@ export interface Reply {
   /** Valid only during the call. Returns a failure to end the upstream call with. */
   data(chunk: Uint8Array): Failure | null
   /** The upstream's answer is complete. Null: the client's is too. */
-  end(): Failure | null
+  end(): Step
   /** In place of `data` and `end`, for an answer that came complete. Valid only during the call. */
-  whole?(body: Uint8Array): Failure | null
+  whole?(body: Uint8Array): Step
 }
+
+/** What follows on an upstream's complete answer: a failure, a further round trip, or nothing. */
+export type Step = Failure | Again | null
 
 /** What a reply may ask of the call it reads from. */
 export interface Flow {

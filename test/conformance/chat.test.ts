@@ -221,7 +221,7 @@ for (const provider of providers) {
     for (const [native, expected] of Object.entries(fixture<Record<string, string>>(id, 'finish-reasons'))) {
       const choice = { index: 0, message: { role: 'assistant', content: 'x' }, finish_reason: native }
       const read = codec.decode({ id: 'a', created: 1, model: 'm', choices: [choice] }, context('m', false))
-      assert.ok(!(read instanceof Failure))
+      assert.ok('body' in read)
       assert.deepEqual(finishOf([read.body]), [expected], native)
       const event = { id: 'a', created: 1, model: 'm', choices: [{ index: 0, delta: {}, finish_reason: native }] }
       assert.deepEqual(finishOf(decoded(codec, 'm', [sse([event])]).chunks), [expected], native)

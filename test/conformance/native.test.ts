@@ -224,7 +224,7 @@ for (const provider of providers) {
     const { answer, events, reasons } = fixture<FinishReasons>(id, 'finish-reasons')
     for (const [native, expected] of Object.entries(reasons)) {
       const read = codec.decode(replaced(answer, native) as JsonObject, context('m', false))
-      assert.ok(!(read instanceof Failure))
+      assert.ok('body' in read)
       assert.deepEqual(finishOf([read.body]), [expected], native)
       const stream = sse(events.map(event => replaced(event, native) as JsonObject))
       assert.deepEqual(finishOf(decoded(codec, 'm', [stream]).chunks), [expected], native)

@@ -290,7 +290,7 @@ async function refusals(gateway: Gateway, claim: Claim): Promise<void> {
       assert.equal((await gateway.fetch(path)).status, 404, path)
     assertError(await gateway.fetch('/v1/nothing'), 404, 'invalid_request_error', 'not_found')
     assertError(
-      await gateway.fetch('/v1/embeddings', { method: 'POST', body: '{}' }),
+      await gateway.fetch('/v1/responses', { method: 'POST', body: '{}' }),
       501,
       'invalid_request_error',
       'not_implemented',

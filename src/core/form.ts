@@ -1,0 +1,125 @@
+import { Failure } from './failures.ts'
+
+/**
+ * A `multipart/form-data` request, as codecs see it: its parts in the order they came.
+ * RFC 7578; https://platform.openai.com/docs/api-reference/audio/createTranscription
+ */
+export interface FormRequest {
+  readonly parts: readonly FormPart[]
+}
+
+export interface FormPart {
+  readonly name: string
+  /** null: a plain field. */
+  readonly filename: string | null
+  /** '' when the part does not say. */
+  readonly contentType: string
+  readonly bytes: Uint8Array
+}
+
+/** A part and where its bytes lie in the body. */
+export interface FormRange extends FormPart {
+  readonly start: number
+  readonly end: number
+}
+
+const mostParts = 256
+const longestPartHead = 8192
+
+const refuse = (message: string): Failure => new Failure('invalid_request', { message })
+
+/** The boundary that a content type names (RFC 2046 §5.1.1), or null. */
+export function formBoundary(contentType: string): string | null {
+  if (!/^multipart\/form-data\s*(;|$)/i.test(contentType)) return null
+  const found = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;,"]{1,70}))/i.exec(contentType)
+  const boundary = found?.[1] ?? found?.[2] ?? ''
+  return /^[\x20-\x7e]*[\x21-\x7e]$/.test(boundary) ? boundary : null
+}
+
+/** Every part of the form, or what is wrong with it. The parts' bytes are views of `body`. */
+export function parseForm(body: Uint8Array, contentType: string): FormRange[] | Failure {
+  const boundary = formBoundary(contentType)
+  if (boundary === null) return refuse('the content type must be multipart/form-data with a boundary')
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
+  // The first delimiter may stand at the very beginning, without its line break.
+  let at = bytes.subarray(0, delimiter.length - 2).equals(delimiter.subarray(2))
+    ? delimiter.length - 2
+    : behind(bytes.indexOf(delimiter), delimiter.length)
+  const parts: FormRange[] = []
+  for (;;) {
+    if (at < 0) return refuse('invalid multipart form: the boundary was not found')
+    if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return parts
+    while (bytes[at] === 0x20 || bytes[at] === 0x09) at++
+    if (bytes[at] !== 0x0d || bytes[at + 1] !== 0x0a) return refuse('invalid multipart form: a broken boundary line')
+    if (parts.length === mostParts) return refuse(`invalid multipart form: more than ${mostParts} parts`)
+    const headEnd = bytes.indexOf('\r\n\r\n', at)
+    if (headEnd < 0 || headEnd - at > longestPartHead) return refuse('invalid multipart form: a part without a head')
+    const head = partHead(bytes.toString('utf8', at + 2, Math.max(at + 2, headEnd)))
+    if (head === null) return refuse('invalid multipart form: a part without a name')
+    const start = headEnd + 4
+    // An empty part's delimiter begins with the line break that ends its head.
+    const end = bytes.indexOf(delimiter, start - 2)
+    if (end < 0) return refuse('invalid multipart form: the last boundary is missing')
+    parts.push({ ...head, bytes: bytes.subarray(start, Math.max(start, end)), start, end: Math.max(start, end) })
+    at = end + delimiter.length
+  }
+}
+
+const behind = (found: number, length: number): number => (found < 0 ? -1 : found + length)
+
+function partHead(text: string): Pick<FormPart, 'name' | 'filename' | 'contentType'> | null {
+  let name: string | null = null
+  let filename: string | null = null
+  let contentType = ''
+  for (const line of text.split('\r\n')) {
+    const colon = line.indexOf(':')
+    const field = line.slice(0, Math.max(0, colon)).trim().toLowerCase()
+    const value = line.slice(colon + 1).trim()
+    if (field === 'content-type') contentType = value
+    else if (field === 'content-disposition' && /^form-data\s*(;|$)/i.test(value)) {
+      name = parameter(value, 'name')
+      filename = parameter(value, 'filename')
+    }
+  }
+  return name === null ? null : { name, filename, contentType }
+}
+
+/** Browsers write a quote as %22, others as \". */
+function parameter(value: string, name: string): string | null {
+  const found = new RegExp(`;\\s*${name}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^\\s;"]*))`, 'i').exec(value)
+  if (found === null) return null
+  return found[1] === undefined ? (found[2] ?? '') : found[1].replaceAll(/\\(["\\])/g, '$1')
+}
+
+/** The text of a plain field, or undefined. */
+export function fieldOf({ parts }: FormRequest, name: string): string | undefined {
+  const part = parts.find(part => part.name === name && part.filename === null)
+  return part && Buffer.from(part.bytes.buffer, part.bytes.byteOffset, part.bytes.byteLength).toString('utf8')
+}
+
+const quoted = (text: string): string => text.replaceAll(/[\r\n"]/g, character => encodeURIComponent(character))
+
+/** The form as bytes; `seed` makes the boundary, which must not occur in any part. */
+export function writeForm(parts: readonly FormPart[], seed: string): { contentType: string; bytes: Uint8Array } {
+  let boundary = `ferrite-${seed}`
+  while (parts.some(({ bytes }) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(boundary)))
+    boundary += '-'
+  const pieces: Uint8Array[] = []
+  for (const { name, filename, contentType, bytes } of parts) {
+    const file = filename === null ? '' : `; filename="${quoted(filename)}"`
+    const type = contentType === '' ? '' : `content-type: ${contentType.replaceAll(/[\r\n]/g, '')}\r\n`
+    const head = `--${boundary}\r\ncontent-disposition: form-data; name="${quoted(name)}"${file}\r\n${type}\r\n`
+    pieces.push(Buffer.from(head), bytes, Buffer.from('\r\n'))
+  }
+  pieces.push(Buffer.from(`--${boundary}--\r\n`))
+  return { contentType: `multipart/form-data; boundary=${boundary}`, bytes: Buffer.concat(pieces) }
+}
+
+/** A part that is a plain field. */
+export const field = (name: string, text: string): FormPart => ({
+  name,
+  filename: null,
+  contentType: '',
+  bytes: Buffer.from(text),
+})

@@ -1,0 +1,68 @@
+import { Failure } from '../core/failures.ts'
+import { type FormPart, type FormRequest, field, fieldOf, formBoundary, parseForm } from '../core/form.ts'
+import type { BodyChanges, Call } from '../core/surface.ts'
+import { refuse } from './json-call.ts'
+
+export interface FormRules {
+  /** One of these must be there as a file. */
+  readonly files: readonly string[]
+  /** Fields that must be there and not empty. */
+  readonly fields: readonly string[]
+  readonly isModelOptional?: boolean
+}
+
+/** Reads a form of which little must be known; the rest is the upstream's to judge. */
+export function readForm(body: Uint8Array, contentType: string, rules: FormRules): Call | Failure {
+  const parts = parseForm(body, contentType)
+  if (parts instanceof Failure) return parts
+  const form = { parts }
+  const models = parts.filter(isModel)
+  if (models.length > 1) return refuse('model', 'model must be given once')
+  const model = fieldOf(form, 'model') ?? ''
+  if (model.trim() === '' && (models.length === 1 || rules.isModelOptional !== true))
+    return refuse('model', 'model is required')
+  if (!parts.some(({ name, filename }) => filename !== null && rules.files.includes(name)))
+    return refuse(rules.files[0]!, `${rules.files[0]} is required`)
+  const missing = rules.fields.find(name => !fieldOf(form, name))
+  if (missing !== undefined) return refuse(missing, `${missing} is required`)
+  return new FormCall(model, fieldOf(form, 'stream') === 'true', contentType)
+}
+
+const isModel = ({ name }: FormPart): boolean => name === 'model'
+
+class FormCall implements Call {
+  readonly model: string
+  readonly stream: boolean
+  readonly usageWish = null
+  readonly contentType: string
+
+  constructor(model: string, stream: boolean, contentType: string) {
+    this.model = model
+    this.stream = stream
+    this.contentType = contentType
+  }
+
+  splice(body: Uint8Array, { model }: BodyChanges): Uint8Array | null {
+    if (model === this.model) return null
+    const parts = parseForm(body, this.contentType)
+    if (parts instanceof Failure) return null
+    const named = parts.find(isModel)
+    // A form without a model gets one, before its first part.
+    if (named === undefined) return withField(body, this.contentType, 'model', model)
+    return Buffer.concat([body.subarray(0, named.start), Buffer.from(model), body.subarray(named.end)])
+  }
+
+  parse(body: Uint8Array, model: string): FormRequest | null {
+    const parts = parseForm(body, this.contentType)
+    if (parts instanceof Failure) return null
+    const others = parts.filter(part => !isModel(part))
+    return { parts: model === '' ? others : [field('model', model), ...others] }
+  }
+}
+
+function withField(body: Uint8Array, contentType: string, name: string, text: string): Uint8Array {
+  const delimiter = `--${formBoundary(contentType)}`
+  const first = Buffer.from(body.buffer, body.byteOffset, body.byteLength).indexOf(delimiter, 0, 'latin1')
+  const part = `${delimiter}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${text}\r\n`
+  return Buffer.concat([body.subarray(0, first), Buffer.from(part), body.subarray(first)])
+}

@@ -1,0 +1,103 @@
+import { isUtf8 } from 'node:buffer'
+import { Failure } from '../core/failures.ts'
+import { isObject, type Json, type JsonObject } from '../core/json.ts'
+import {
+  at,
+  findKey,
+  insertMember,
+  isNull,
+  isString,
+  readString,
+  scanObject,
+  spliceChat,
+  TopLevel,
+  usageWish,
+  utf8Text,
+} from '../core/json-scan.ts'
+import type { BodyChanges, Call } from '../core/surface.ts'
+
+/** The last scan. It is read at once and never kept: whoever finds it to be another body's scans again. */
+export const top = new TopLevel()
+let scanned: Uint8Array | null = null
+
+export const refuse = (param: string, message: string): Failure => new Failure('invalid_request', { message, param })
+
+/** Scans the body into `top`. A failure when it is no JSON object in valid UTF-8. */
+export function scanBody(body: Uint8Array): Failure | null {
+  scanned = null
+  if (!isUtf8(body)) return new Failure('invalid_request', { message: 'the request body is not valid UTF-8' })
+  const problem = scanObject(body, 0, body.length, top)
+  if (problem !== null)
+    return new Failure('invalid_request', { message: `the request body is not valid JSON: ${problem}` })
+  scanned = body
+  return null
+}
+
+export interface JsonRules {
+  /** Keys that must be there and not null. */
+  readonly required: readonly string[]
+  /** The surface lets the client leave the model to the provider. */
+  readonly isModelOptional?: boolean
+  /** Whether it asks for a stream; absent: the surface has none. */
+  readonly stream?: (value: (key: string) => Json | undefined) => boolean
+  /** What else is wrong with the request, or null. `value` reads one top-level key. */
+  readonly check?: (value: (key: string) => Json | undefined) => Failure | null
+}
+
+/** Reads a request of which little must be known; the rest is the upstream's to judge. */
+export function readJson(body: Uint8Array, rules: JsonRules): Call | Failure {
+  const { required, isModelOptional = false, stream, check } = rules
+  const invalid = scanBody(body)
+  if (invalid !== null) return invalid
+  const start = top.start(at.model)
+  const hasModel = start >= 0 && !isNull(body, start)
+  if (hasModel && !isString(body, start)) return refuse('model', 'model must be a string')
+  const model = hasModel ? readString(body, start, top.end(at.model)) : ''
+  if (model.trim() === '' && (hasModel || !isModelOptional)) return refuse('model', 'model is required')
+  const value = (key: string): Json | undefined => {
+    const range = findKey(body, 0, body.length, key)
+    return range === null ? undefined : (JSON.parse(utf8Text(body, range[0], range[1])) as Json)
+  }
+  for (const key of required) {
+    const range = findKey(body, 0, body.length, key)
+    if (range === null || isNull(body, range[0])) return refuse(key, `${key} is required`)
+  }
+  const wrong = check?.(value) ?? null
+  return wrong ?? callOf(body, model, stream?.(value) ?? false)
+}
+
+/** The call of the body that was just scanned. */
+export const callOf = (body: Uint8Array, model: string, stream: boolean): Call =>
+  new JsonCall(model, stream, usageWish(body, top), top.has(at.max_tokens) || top.has(at.max_completion_tokens))
+
+class JsonCall implements Call {
+  readonly model: string
+  readonly stream: boolean
+  readonly usageWish: boolean | null
+  readonly contentType = ''
+  readonly #hasTokenLimit: boolean
+
+  constructor(model: string, stream: boolean, usageWish: boolean | null, hasTokenLimit: boolean) {
+    this.model = model
+    this.stream = stream
+    this.usageWish = usageWish
+    this.#hasTokenLimit = hasTokenLimit
+  }
+
+  splice(body: Uint8Array, { model, askForUsage, tokenLimit }: BodyChanges): Uint8Array | null {
+    const rename = this.#hasTokenLimit ? tokenLimit : undefined
+    if (model === this.model && !askForUsage && rename === undefined) return null
+    if (scanned !== body && scanObject(body, 0, body.length, top) !== null) return null
+    if (!top.has(at.model)) return insertMember(body, top, `"model":${JSON.stringify(model)}`)
+    return spliceChat(body, 0, body.length, top, {
+      model: model === this.model ? undefined : model,
+      includeUsage: askForUsage,
+      tokenLimit: rename,
+    })
+  }
+
+  parse(body: Uint8Array, model: string): JsonObject | null {
+    const parsed: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
+    return isObject(parsed) ? { ...parsed, model } : null
+  }
+}
