@@ -1,3 +1,4 @@
+import { relayingName } from './peers/gateway.ts'
 import { figuresOf, pairedRatios } from './report/figures.ts'
 import { number } from './report/format.ts'
 import type { Cell, Metric } from './result.ts'
@@ -11,6 +12,8 @@ interface Goal {
   readonly kind: 'ratio-at-most' | 'ratio-at-least' | 'added-at-most' | 'at-most'
   readonly limit: number
   readonly unit: string
+  /** The side it is compared with; absent: the one that is asked for. */
+  readonly base?: string
 }
 
 export const goals: readonly Goal[] = [
@@ -26,6 +29,8 @@ export const goals: readonly Goal[] = [
   goal('RSS, 100 connections', 'connections-100', 'rssPeakMb', 'at-most', 90, 'MB'),
   goal('RSS, 1,000 connections', 'high-concurrency-1000', 'rssPeakMb', 'at-most', 115, 'MB'),
   goal('growth in a soak', 'soak', 'rssSlopeMbPerMinute', 'at-most', 0.5, 'MB/min'),
+  translated('CPU per translated request', 'translation', 'cpuUsPerRequest', 1.6),
+  translated('CPU per translated event', 'translation-streams', 'cpuUsPerEvent', 2),
   goal('start to first 200', 'high-concurrency-1000', 'startMs', 'at-most', 450, 'ms'),
 ]
 
@@ -38,26 +43,27 @@ export interface GoalResult {
 }
 
 export function checkGoals(cells: readonly Cell[], side = 'ferrite', base = 'nginx'): GoalResult[] {
-  return goals.map(({ what, scenario, metric, kind, limit, unit }) => {
+  return goals.map(({ what, scenario, metric, kind, limit, unit, base: own }) => {
+    const against = own ?? base
     const atLeast = kind === 'ratio-at-least'
     const value = measured()
     return {
       what,
-      limit: `${atLeast ? '≥' : '≤'} ${limit} ${kind.startsWith('ratio') ? `${unit} ${base}` : unit}`.trim(),
+      limit: `${atLeast ? '≥' : '≤'} ${limit} ${kind.startsWith('ratio') ? `${unit} ${against}` : unit}`.trim(),
       value,
       reached: value === null ? null : atLeast ? value >= limit : value <= limit,
     }
 
     function measured(): number | null {
       if (kind.startsWith('ratio')) {
-        const ratios = pairedRatios(cells, scenario, side, base, metric)
+        const ratios = pairedRatios(cells, scenario, side, against, metric)
         return ratios.length === 0 ? null : median(ratios)
       }
       const ours = figuresOf(cells, scenario, side)
-      const own = ours === null || ours.refused ? null : (ours.of(metric)?.median ?? null)
-      if (kind === 'at-most' || own === null) return own
-      const theirs = figuresOf(cells, scenario, base)?.of(metric)?.median
-      return theirs === undefined ? null : own - theirs
+      const value = ours === null || ours.refused ? null : (ours.of(metric)?.median ?? null)
+      if (kind === 'at-most' || value === null) return value
+      const theirs = figuresOf(cells, scenario, against)?.of(metric)?.median
+      return theirs === undefined ? null : value - theirs
     }
   })
 }
@@ -73,4 +79,9 @@ export function goalRows(results: readonly GoalResult[]): string[][] {
 
 function goal(what: string, scenario: string, metric: Metric, kind: Goal['kind'], limit: number, unit: string): Goal {
   return { what, scenario, metric, kind, limit, unit }
+}
+
+/** What a translation may cost, against a relay by the same gateway. */
+function translated(what: string, scenario: string, metric: Metric, limit: number): Goal {
+  return { what, scenario, metric, kind: 'ratio-at-most', limit, unit: '×', base: relayingName }
 }

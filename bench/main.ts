@@ -8,7 +8,7 @@ import { commitOf, describeMachine, onPath } from './measure/machine.ts'
 import { perfCounts } from './measure/perf.ts'
 import { type BenchOptions, parseOptions } from './options.ts'
 import { choosePeer, knownPeers } from './peers/choose.ts'
-import { gateway } from './peers/gateway.ts'
+import { gateway, relayingName } from './peers/gateway.ts'
 import type { Peer } from './peers/peer.ts'
 import { createProgress } from './progress.ts'
 import { mostRequests, remoteScenarios, remoteTable, runRemote } from './remote.ts'
@@ -105,7 +105,12 @@ function chooseSides(options: BenchOptions, checkout: Checkout | null): Peer[] {
   const usual = onPath('nginx') ? 'nginx' : 'relay'
   const names = options.peer.length > 0 ? options.peer : options.scenario?.every(name => name === 'soak') ? [] : [usual]
   return [
-    ...(options.gateway ? [gateway({ name: 'ferrite', root, ...shape })] : []),
+    ...(options.gateway
+      ? [
+          gateway({ name: 'ferrite', root, ...shape }),
+          gateway({ name: relayingName, root, ...shape, isRelaying: true }),
+        ]
+      : []),
     ...(checkout === null ? [] : [gateway({ name: checkout.commit, root: checkout.root, ...shape })]),
     ...names.map(name => choosePeer(name, join(root, '.build-peers'))),
   ]

@@ -29,7 +29,7 @@ export interface Scenario {
   /** Share of answers that are meant to be errors. */
   readonly expectedErrors?: number
   /** What a side must be able to do to take part. */
-  readonly needs?: 'fallback'
+  readonly needs?: 'fallback' | 'translation'
   /** Only when asked for by name. */
   readonly onRequest?: boolean
 }
@@ -120,6 +120,22 @@ export const scenarios: readonly Scenario[] = [
     load: { kind: 'closed', connections: 300 },
     mock: delayed,
     needs: 'fallback',
+  },
+  {
+    name: 'translation',
+    about: '64 connections, no delay, an upstream that speaks Anthropic’s Messages: what it costs to translate',
+    suite: 'ours',
+    load: { kind: 'closed', connections: 64 },
+    mock: {},
+    needs: 'translation',
+  },
+  {
+    name: 'translation-streams',
+    about: '200 streams of 50 events, 50 events a second each, translated from Anthropic’s Messages',
+    suite: 'ours',
+    load: { kind: 'clients', connections: 200, streamShare: 1 },
+    mock: ticking,
+    needs: 'translation',
   },
   {
     name: 'soak',

@@ -14,9 +14,14 @@ export interface GatewayOptions {
   readonly engine?: string
   readonly workers?: number
   readonly acceptors?: number
+  /** Only where others translate: what the same request costs as a relay. */
+  readonly isRelaying?: boolean
   /** More words between `node` and the program: a profiler, a preload. */
   readonly nodeOptions?: readonly string[]
 }
+
+/** What the gateway is called where it relays beside itself. */
+export const relayingName = 'ferrite-relay'
 
 /** Each request's key is looked up among this many, as in a real deployment. */
 const KEYS = 10_000
@@ -27,7 +32,7 @@ export function gateway(options: GatewayOptions): Peer {
   return {
     name: options.name,
     prepare: async () => staleness(options.root, main),
-    supports: () => true,
+    supports: ({ needs }) => options.isRelaying !== true || needs === 'translation',
     async start(context) {
       const port = await freePort()
       const key = `fgw_${randomBytes(24).toString('hex')}`
@@ -70,14 +75,16 @@ function staleness(root: string, bundle: string): string | null {
 }
 
 export function gatewayConfig(
-  options: Pick<GatewayOptions, 'engine' | 'workers' | 'acceptors'>,
+  options: Pick<GatewayOptions, 'engine' | 'workers' | 'acceptors' | 'isRelaying'>,
   context: Pick<PeerContext, 'upstreamPort' | 'scenario'>,
   keysFile: string,
   deadPort: number,
 ): string {
-  const fallback = context.scenario.needs === 'fallback'
+  const { needs } = context.scenario
+  const fallback = needs === 'fallback'
+  const provider = needs === 'translation' && options.isRelaying !== true ? 'anthropic' : 'openai'
   const target = (name: string, port: number) =>
-    `  - virtual_key: openai\n    name: ${name}\n    base_url: http://127.0.0.1:${port}/v1\n    api_key: bench-upstream-key\n`
+    `  - provider: ${provider}\n    name: ${name}\n    base_url: http://127.0.0.1:${port}/v1\n    api_key: bench-upstream-key\n`
   const runtime = [
     options.workers === undefined ? '' : `  workers: ${options.workers}\n`,
     options.acceptors === undefined ? '' : `  acceptors: ${options.acceptors}\n`,

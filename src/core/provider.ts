@@ -33,7 +33,7 @@ export interface TargetContext {
   readonly model: string
   readonly settings: Readonly<Record<string, string>>
   readonly stream: boolean
-  /** What the client asked, for codecs whose answers depend on it; there when the codec has an `encode`. */
+  /** What the client asked, for codecs whose answers depend on it; there when the codec has an `encode`, but not for chat. */
   readonly request?: JsonObject | FormRequest
   /** Names answers whose upstream gave them no id. */
   readonly requestId?: string

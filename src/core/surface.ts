@@ -15,6 +15,8 @@ export interface Surface {
   readonly streams: 'chunks' | 'events' | null
   /** Answers may be other than JSON: sound, subtitles. */
   readonly hasByteAnswers: boolean
+  /** Its codecs don't look at the request again when its answer comes: prompts with pictures are long. */
+  readonly forgetsRequest?: boolean
   /** Largest body in bytes, where it is not the configured one for all. */
   readonly maxBodyBytes?: number
   /** `body` is complete, valid UTF-8 is not yet checked, and only valid during the call. */

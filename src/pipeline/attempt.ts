@@ -27,6 +27,12 @@ const isPrintable = (value: string): boolean => /^[\x20-\x7e]+$/.test(value)
 /** A wait that the upstream asks for is kept up to this; for a longer one the target is given up. */
 const longestWaitMs = 30_000
 
+/** A request's bytes. Lent ones belong to a ring or a socket and are good for this turn only. */
+export interface Body {
+  readonly bytes: Uint8Array
+  readonly isLent: boolean
+}
+
 /** Walks the targets until one answers, the client leaves, or nothing is left to ask. */
 export class Walk {
   readonly exchange: Exchange
@@ -46,7 +52,7 @@ export class Walk {
     exchange: Exchange,
     call: Call,
     targets: readonly CompiledTarget[],
-    body: Uint8Array,
+    { bytes, isLent }: Body,
     metrics: ThreadMetrics,
   ) {
     this.exchange = exchange
@@ -54,7 +60,7 @@ export class Walk {
     this.metrics = metrics
     this.#targets = targets
     const again = targets.length > 1 || targets[0]!.data.retry.attempts > 1
-    this.#body = again ? Buffer.from(body) : body
+    this.#body = again && isLent ? Buffer.from(bytes) : bytes
     const { requestTimeoutMs } = exchange.snapshot.data
     if (requestTimeoutMs > 0) this.#deadline = setTimeout(() => this.#expired(), requestTimeoutMs)
   }
@@ -70,7 +76,7 @@ export class Walk {
     this.exchange.target = target
     const body = this.#body!
     const again = this.#targets.length > 1 || target.data.retry.attempts > 1
-    // Bytes that belong to a ring or a socket are good for this turn only.
+    // Lent bytes are good for this turn only, and others need not be kept.
     if (!again) this.#body = null
     this.#current = new Attempt(this, target)
     this.#current.send(body)
@@ -268,7 +274,7 @@ class Attempt implements UpstreamHandler, Flow {
       return call.splice(body, { model, askForUsage: stream && this.#hasChunks, tokenLimit }) ?? body
     const request = call.parse(body, model)
     if (request === null) return new Failure('invalid_request')
-    this.#context = { ...this.#context, request }
+    if (this.#exchange.surface!.forgetsRequest !== true) this.#context = { ...this.#context, request }
     const encoded = encode === null ? request : encode(request as never, this.#context)
     if (encoded instanceof Failure || encoded instanceof RawBody) return encoded
     return Buffer.from(JSON.stringify(encoded))

@@ -6,7 +6,7 @@ import type { PlannedRoute, Surface } from '../core/surface.ts'
 import type { ThreadMetrics } from '../shared/metric-rows.ts'
 import { type TokenBuckets, tokenBuckets } from '../shared/token-buckets.ts'
 import { admit, type Route, type RouteTable, routeTable } from './admit.ts'
-import { Walk } from './attempt.ts'
+import { type Body, Walk } from './attempt.ts'
 import { compileSnapshot, type Registries, type Snapshot } from './compile.ts'
 import { Exchange } from './exchange.ts'
 import { modelsAnswer } from './models.ts'
@@ -55,7 +55,7 @@ export class Pipeline {
   }
 
   /** The body is complete. Returns who works on the request from here on, or null when it is answered. */
-  run(exchange: Exchange, route: Route, body: Uint8Array): Walk | null {
+  run(exchange: Exchange, route: Route, body: Body): Walk | null {
     switch (route.kind) {
       case 'preflight':
         exchange.answer(204, plainHeaders, '', '')
@@ -69,10 +69,10 @@ export class Pipeline {
     }
   }
 
-  #call(exchange: Exchange, surface: Surface, body: Uint8Array): Walk | null {
+  #call(exchange: Exchange, surface: Surface, body: Body): Walk | null {
     const { snapshot } = exchange
     exchange.surface = surface
-    const call = surface.read(body, { contentType: exchange.incoming.header('content-type') })
+    const call = surface.read(body.bytes, { contentType: exchange.incoming.header('content-type') })
     if (call instanceof Failure) return exchange.fail(call) ?? null
     exchange.stream = call.stream
     const asked = Object.hasOwn(snapshot.data.aliases, call.model) ? snapshot.data.aliases[call.model]! : call.model
@@ -110,12 +110,13 @@ class Listener implements IncomingListener {
       this.#held.push(Buffer.from(chunk))
       return
     }
-    let body = chunk
-    if (this.#held !== null) {
-      body = Buffer.concat([...this.#held, chunk])
-      this.#held = null
+    if (this.#held === null) {
+      this.#walk = this.#pipeline.run(exchange, this.#route, { bytes: chunk, isLent: true })
+      return
     }
-    this.#walk = this.#pipeline.run(exchange, this.#route, body)
+    const bytes = Buffer.concat([...this.#held, chunk])
+    this.#held = null
+    this.#walk = this.#pipeline.run(exchange, this.#route, { bytes, isLent: false })
   }
 
   onDrain(): void {

@@ -9,6 +9,7 @@ export const chat: Surface = {
   path: '/v1/chat/completions',
   streams: 'chunks',
   hasByteAnswers: false,
+  forgetsRequest: true,
   read(body) {
     const invalid = scanBody(body) ?? validateChat(body, top)
     if (invalid !== null) return invalid

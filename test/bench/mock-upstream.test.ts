@@ -43,6 +43,23 @@ test('a stream has as many content events as asked for, ends with [DONE], and sa
   }
 })
 
+test('a path that ends in /messages is answered as Anthropic would, whole and streamed', async t => {
+  const { ask } = await startMock(t)
+  const { text } = await ask({ model: 'bench-chunks3' }, '/v1/messages')
+  const answer = JSON.parse(text)
+  assert.equal(answer.type, 'message')
+  assert.equal(answer.stop_reason, 'end_turn')
+  assert.ok(answer.usage.output_tokens > 0)
+  for (const every of [0, 1]) {
+    const stream = await ask({ model: `bench-chunks3-every${every}`, stream: true }, '/v1/messages')
+    const types = stream.text.match(/^event: .*$/gm)
+    const deltas = Array.from({ length: 3 }, () => 'event: content_block_delta')
+    const opening = ['event: message_start', 'event: content_block_start']
+    const closing = ['event: content_block_stop', 'event: message_delta', 'event: message_stop']
+    assert.deepEqual(types, [...opening, ...deltas, ...closing])
+  }
+})
+
 test('behaviour comes from the path before the model name, and from that before the command line', async t => {
   const { ask } = await startMock(t, { errors: 1, status: 503 })
   assert.equal((await ask({ model: 'x' })).status, 503)

@@ -48,6 +48,17 @@ test("the gateway's config is YAML with the mock as its target, and a dead one b
   )
 })
 
+test('where translating is measured, the same gateway relays beside itself, and takes part in nothing else', () => {
+  const [plain, translation] = selectScenarios(['smoke', 'translation'])
+  const relaying = gateway({ name: 'r', root: '.', isRelaying: true })
+  assert.equal(relaying.supports(plain), false)
+  assert.equal(relaying.supports(translation), true)
+  const provider = (isRelaying: boolean) =>
+    parse(gatewayConfig({ isRelaying }, { upstreamPort: 7, scenario: translation }, '/k', 9)).targets[0].provider
+  assert.equal(provider(false), 'anthropic')
+  assert.equal(provider(true), 'openai')
+})
+
 test('the keys file holds ten thousand different keys, one of them the one that is used, and none in clear', () => {
   const lines = keysFileText('fgw_secret')
     .trimEnd()

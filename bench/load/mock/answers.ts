@@ -23,7 +23,13 @@ const CREATED = 1_700_000_000
 const SENTENCE = 'A gateway should cost nothing but the key check.'
 const WORDS = [' a', ' gateway', ' should', ' cost', ' nothing', ' but', ' the', ' key', ' check', '.']
 
-export function buildAnswers(behaviour: Behaviour): Answers {
+/** The wire format of an answer: that of OpenAI's chat, or of Anthropic's Messages. */
+export type MockDialect = 'openai' | 'anthropic'
+
+export const buildAnswers = (behaviour: Behaviour, dialect: MockDialect): Answers =>
+  dialect === 'openai' ? openaiAnswers(behaviour) : anthropicAnswers(behaviour)
+
+function openaiAnswers(behaviour: Behaviour): Answers {
   const usage = { prompt_tokens: 24, completion_tokens: Math.max(10, behaviour.chunks), total_tokens: 0 }
   usage.total_tokens = usage.prompt_tokens + usage.completion_tokens
 
@@ -42,8 +48,6 @@ export function buildAnswers(behaviour: Behaviour): Answers {
     ],
     usage,
   })
-  const head = headOf('200 OK', 'application/json', `Content-Length: ${body.length}`)
-  const streamHead = headOf('200 OK', 'text/event-stream', 'Cache-Control: no-cache\r\nTransfer-Encoding: chunked')
   const content = filler(behaviour.size)
   const events = Array.from({ length: behaviour.chunks }, (_, index) =>
     httpChunk(event(chunk({ content: content ?? WORDS[index % WORDS.length] }, null))),
@@ -51,9 +55,53 @@ export function buildAnswers(behaviour: Behaviour): Answers {
   const last = event(chunk({}, 'stop'))
   const usageEvent = event({ ...chunk({}, null), choices: [], usage })
   const done = 'data: [DONE]\n\n'
+  return assemble(behaviour, body, '', events, last + done, last + usageEvent + done)
+}
+
+/** https://docs.claude.com/en/api/messages-streaming */
+function anthropicAnswers(behaviour: Behaviour): Answers {
+  const usage = { input_tokens: 24, output_tokens: Math.max(10, behaviour.chunks) }
+  const text = filler(behaviour.size)
+  const message = { id: 'msg_bench', type: 'message', role: 'assistant', model: 'bench', stop_sequence: null }
+  const content = [{ type: 'text', text: text ?? SENTENCE }]
+  const body = json({ ...message, content, stop_reason: 'end_turn', usage })
+  const started = { ...message, content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } }
+  const opening =
+    typed({ type: 'message_start', message: started }) +
+    typed({ type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } })
+  const events = Array.from({ length: behaviour.chunks }, (_, index) =>
+    httpChunk(
+      typed({
+        type: 'content_block_delta',
+        index: 0,
+        delta: { type: 'text_delta', text: text ?? WORDS[index % WORDS.length] },
+      }),
+    ),
+  )
+  const closing =
+    typed({ type: 'content_block_stop', index: 0 }) +
+    typed({ type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage }) +
+    typed({ type: 'message_stop' })
+  return assemble(behaviour, body, opening, events, closing, closing)
+}
+
+/** `opening` goes out with the head of a stream. */
+function assemble(
+  behaviour: Behaviour,
+  body: Buffer,
+  opening: string,
+  events: readonly Buffer[],
+  closing: string,
+  closingWithUsage: string,
+): Answers {
+  const head = headOf('200 OK', 'application/json', `Content-Length: ${body.length}`)
+  const streamHead = Buffer.concat([
+    headOf('200 OK', 'text/event-stream', 'Cache-Control: no-cache\r\nTransfer-Encoding: chunked'),
+    ...(opening === '' ? [] : [httpChunk(opening)]),
+  ])
   const end = Buffer.from('0\r\n\r\n')
-  const streamEnd = Buffer.concat([httpChunk(last + done), end])
-  const streamEndWithUsage = Buffer.concat([httpChunk(last + usageEvent + done), end])
+  const streamEnd = Buffer.concat([httpChunk(closing), end])
+  const streamEndWithUsage = Buffer.concat([httpChunk(closingWithUsage), end])
   return {
     whole: Buffer.concat([head, body]),
     head,
@@ -101,6 +149,11 @@ function headOf(status: string, type: string, rest: string): Buffer {
 
 function event(value: object): string {
   return `data: ${JSON.stringify(value)}\n\n`
+}
+
+/** An event that says its type twice, as Anthropic's do. */
+function typed(value: { readonly type: string; readonly [field: string]: unknown }): string {
+  return `event: ${value.type}\n${event(value)}`
 }
 
 function httpChunk(text: string): Buffer {

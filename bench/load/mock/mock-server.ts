@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { bodyOf, type RawRequest, RequestReader } from '../http/request-reader.ts'
 import { adoptSocket } from './adopt-socket.ts'
-import { type Answers, buildAnswers, modelList, notFound } from './answers.ts'
+import { type Answers, buildAnswers, type MockDialect, modelList, notFound } from './answers.ts'
 import { type Behaviour, parseBehaviour } from './behaviour.ts'
 import { type Due, TimerWheel } from './timer-wheel.ts'
 
@@ -38,12 +38,12 @@ export function createMock(defaults: Behaviour): Mock {
   const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
   const sockets = new Set<Socket>()
   const answersByBehaviour = new Map<string, Answers>()
-  const plans = recentPlans(defaults, behaviour => {
-    const key = JSON.stringify(behaviour)
+  const plans = recentPlans(defaults, (behaviour, dialect) => {
+    const key = dialect + JSON.stringify(behaviour)
     let answers = answersByBehaviour.get(key)
     if (answers === undefined) {
       if (answersByBehaviour.size >= MEMO_LIMIT) answersByBehaviour.clear()
-      answers = buildAnswers(behaviour)
+      answers = buildAnswers(behaviour, dialect)
       answersByBehaviour.set(key, answers)
     }
     return answers
@@ -214,8 +214,10 @@ class Exchange implements Due {
   }
 }
 
+type AnswersFor = (behaviour: Behaviour, dialect: MockDialect) => Answers
+
 /** Requests of a load repeat byte for byte, so two remembered bodies spare nearly every `JSON.parse`. */
-function recentPlans(defaults: Behaviour, answersFor: (behaviour: Behaviour) => Answers) {
+function recentPlans(defaults: Behaviour, answersFor: AnswersFor) {
   let newest: { path: string; body: Buffer; plan: Plan } | null = null
   let older = newest as { path: string; body: Buffer; plan: Plan } | null
   return (request: RawRequest): Plan | Error => {
@@ -239,13 +241,8 @@ function recentPlans(defaults: Behaviour, answersFor: (behaviour: Behaviour) => 
   }
 }
 
-/** A path segment `/bench-…/` wins over the model name, which wins over the command line. */
-function planFor(
-  path: string,
-  body: Buffer,
-  defaults: Behaviour,
-  answersFor: (behaviour: Behaviour) => Answers,
-): Plan | Error {
+/** A path that ends in `/messages` is answered as Anthropic would. A path segment `/bench-…/` wins over the model name, which wins over the command line. */
+function planFor(path: string, body: Buffer, defaults: Behaviour, answersFor: AnswersFor): Plan | Error {
   try {
     const parsed: unknown = JSON.parse(body.toString('utf8'))
     if (typeof parsed !== 'object' || parsed === null) return new Error('The body is not an object.')
@@ -257,7 +254,7 @@ function planFor(
       defaults
     return {
       behaviour,
-      answers: answersFor(behaviour),
+      answers: answersFor(behaviour, path.endsWith('/messages') ? 'anthropic' : 'openai'),
       stream: request.stream === true,
       usage: request.stream_options?.include_usage === true,
     }
