@@ -8,7 +8,12 @@ export interface ChatRequest extends JsonObject {
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'function_call'
 
-/** Token counts in disjoint classes where a provider tells them apart; `prompt` includes the cached ones. */
+/**
+ * What an exchange used up. Token counts: `prompt` has what was read from a cache in it and leaves out what was written to
+ * one; `completion` has reasoning in it. The others say how much of these was of a kind: `cacheRead`, `audioIn` and
+ * `imageIn` of the prompt, `reasoning`, `audioOut` and `imageOut` of the completion, `cacheWrite1h` of `cacheWrite`.
+ * What is not counted in tokens comes last. All are numbers and always there, so that every `Usage` has one shape.
+ */
 export interface Usage {
   prompt: number
   completion: number
@@ -16,6 +21,18 @@ export interface Usage {
   reasoning: number
   cacheRead: number
   cacheWrite: number
+  cacheWrite1h: number
+  audioIn: number
+  audioOut: number
+  imageIn: number
+  imageOut: number
+  /** Images made. */
+  images: number
+  searchUnits: number
+  /** Of audio that went in or came out. */
+  seconds: number
+  /** Of text that was spoken. */
+  characters: number
 }
 
 export const noUsage: Usage = Object.freeze({
@@ -25,29 +42,48 @@ export const noUsage: Usage = Object.freeze({
   reasoning: 0,
   cacheRead: 0,
   cacheWrite: 0,
+  cacheWrite1h: 0,
+  audioIn: 0,
+  audioOut: 0,
+  imageIn: 0,
+  imageOut: 0,
+  images: 0,
+  searchUnits: 0,
+  seconds: 0,
+  characters: 0,
 })
 
 const count = (value: Json | undefined): number =>
   typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0
 
-const nested = (usage: JsonObject, outer: string, inner: string): number => {
-  const object = usage[outer]
-  return typeof object === 'object' && object !== null && !Array.isArray(object) ? count(object[inner]) : 0
-}
+const noDetails: JsonObject = {}
+const details = (value: Json | undefined): JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? value : noDetails
 
 /** Reads an OpenAI `usage` object; fields that are missing or not numbers count 0. */
 export function parseUsage(usage: JsonObject): Usage {
-  const prompt = count(usage.prompt_tokens) || count(usage.input_tokens)
+  const input = details(usage.prompt_tokens_details ?? usage.input_tokens_details ?? usage.input_token_details)
+  const output = details(usage.completion_tokens_details ?? usage.output_tokens_details ?? usage.output_token_details)
+  // In the details it is a part of the prompt; on its own, as we write it, it stands beside the prompt.
+  const written = count(input.cache_write_tokens)
+  const prompt = Math.max(0, (count(usage.prompt_tokens) || count(usage.input_tokens)) - written)
   const completion = count(usage.completion_tokens) || count(usage.output_tokens)
+  const { seconds } = usage
   return {
     prompt,
     completion,
-    total: count(usage.total_tokens) || prompt + completion,
-    reasoning: nested(usage, 'completion_tokens_details', 'reasoning_tokens') || count(usage.reasoning_tokens),
-    cacheRead:
-      nested(usage, 'prompt_tokens_details', 'cached_tokens') ||
-      count(usage.cache_read_tokens) ||
-      count(usage.cached_tokens),
-    cacheWrite: count(usage.cache_write_tokens),
+    total: count(usage.total_tokens) || prompt + written + completion,
+    reasoning: count(output.reasoning_tokens) || count(usage.reasoning_tokens),
+    cacheRead: count(input.cached_tokens) || count(usage.cache_read_tokens) || count(usage.cached_tokens),
+    cacheWrite: written || count(usage.cache_write_tokens),
+    cacheWrite1h: count(usage.cache_write_1h_tokens),
+    audioIn: count(input.audio_tokens),
+    audioOut: count(output.audio_tokens),
+    imageIn: count(input.image_tokens),
+    imageOut: count(output.image_tokens),
+    images: 0,
+    searchUnits: count(usage.search_units),
+    seconds: typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0 ? seconds : 0,
+    characters: count(usage.characters),
   }
 }

@@ -1,4 +1,4 @@
-import type { Usage } from '../../../src/core/chat.ts'
+import { noUsage, type Usage } from '../../../src/core/chat.ts'
 import { isObject, type JsonObject } from '../../../src/core/json.ts'
 import { count } from '../chat-answer.ts'
 
@@ -8,13 +8,17 @@ export function toUsage(usage: JsonObject): Usage {
   const prompt = count(usage.input_tokens) + cacheRead
   const completion = count(usage.output_tokens)
   const details = usage.output_tokens_details
+  const written = usage.cache_creation
   return {
+    ...noUsage,
     prompt,
     completion,
     total: prompt + completion,
     reasoning: isObject(details) ? count(details.thinking_tokens) : 0,
     cacheRead,
     cacheWrite: count(usage.cache_creation_input_tokens),
+    // Writes that last an hour cost more. https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+    cacheWrite1h: isObject(written) ? count(written.ephemeral_1h_input_tokens) : 0,
   }
 }
 
