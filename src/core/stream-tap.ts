@@ -3,6 +3,7 @@ import { Failure } from './failures.ts'
 import { isObject, type Json, type JsonObject } from './json.ts'
 import { endOfValue, findKey, utf8Text } from './json-scan.ts'
 import { inBandError, statusOf } from './upstream-error.ts'
+import { readUsage } from './usage-scan.ts'
 
 /**
  * Watches a chat stream that is relayed byte for byte, and lets whole events through: so a comment or an error event
@@ -387,12 +388,28 @@ const usageKey = Buffer.from('"usage"')
  */
 export function tapUsage(body: Uint8Array): Usage | null {
   const end = body.length
-  const hit = Buffer.prototype.lastIndexOf.call(body, usageKey)
+  const hit = lastUsageKey(body)
   if (hit < 0) return null
   const found = topLevelValue(body, hit, end) ?? findKey(body, 0, end, 'usage')
   if (found === null) return null
+  const plain = readUsage(body, found[0], found[1])
+  if (plain !== null) return plain
   const usage = parse(utf8Text(body, found[0], found[1]))
   return isObject(usage) ? parseUsage(usage) : null
+}
+
+/** It stands near the end nearly always, where a loop finds it sooner than a call into the runtime. */
+const nearEnd = 1024
+
+function lastUsageKey(body: Uint8Array): number {
+  const first = Math.max(0, body.length - nearEnd)
+  for (let i = body.length - 7; i >= first; i--) {
+    // The two rare bytes first: a quote, and the `g`.
+    if (body[i] !== 0x22 || body[i + 4] !== 0x67) continue
+    if (body[i + 1] === 0x75 && body[i + 2] === 0x73 && body[i + 3] === 0x61 && body[i + 5] === 0x65)
+      if (body[i + 6] === 0x22) return i
+  }
+  return first === 0 ? -1 : Buffer.prototype.lastIndexOf.call(body, usageKey)
 }
 
 const isBlank = (byte: number): boolean => byte === space || byte === lf || byte === cr || byte === 0x09

@@ -4,40 +4,47 @@ import type { Deadlines } from '../deadlines.ts'
 import type { UpstreamHandler, UpstreamRequest } from '../upstream.ts'
 import type { Connection } from './connection.ts'
 import type { Http1Origin } from './origin.ts'
+import { composeRequest, type Http1Head } from './request.ts'
 
 /** Longer requests are not kept in memory for a repeat. */
 const maxRepeatBytes = 1024 * 1024
+const nothing = Buffer.alloc(0)
 
 export class Http1Call extends Call {
   connection: Connection | null = null
-  /** The composed request until it can't be needed again. */
-  #bytes: Buffer | null
+  /** The composed request while it waits for a connection that can take it. */
+  #bytes: Buffer | null = null
   readonly #origin: Http1Origin
-  readonly #isRepeatable: boolean
+  /** Whether the request may be sent once more, should the connection turn out to be stale. */
+  readonly isRepeatable: boolean
 
-  constructor(
-    origin: Http1Origin,
-    deadlines: Deadlines,
-    request: UpstreamRequest,
-    bytes: Buffer,
-    handler: UpstreamHandler,
-  ) {
+  constructor(origin: Http1Origin, deadlines: Deadlines, request: UpstreamRequest, handler: UpstreamHandler) {
     super(request, handler, deadlines)
     this.#origin = origin
-    this.#bytes = bytes
-    this.#isRepeatable = origin.options.retryStale && (request.body === null || request.body.length <= maxRepeatBytes)
+    this.isRepeatable = origin.options.retryStale && (request.body === null || request.body.length <= maxRepeatBytes)
   }
 
-  /** The request to write; kept only while the connection may turn out to be stale. */
-  takeBytes(isReused: boolean): Buffer {
-    const bytes = this.#bytes!
-    if (!isReused || !this.#isRepeatable) this.#bytes = null
+  /** The request to write: in `own` when it fits and did not have to wait. */
+  takeBytes(own: Buffer): Buffer {
+    const bytes = this.#bytes ?? this.#compose(own)
+    this.#bytes = null
     return bytes
   }
 
-  /** A repeat goes out on a fresh connection, whose `takeBytes` leaves nothing to repeat: so there is one at most. */
-  get canRepeat(): boolean {
-    return this.#bytes !== null
+  /** Its body is valid only now, and it can't be written yet. */
+  keepBytes(): void {
+    this.#bytes ??= this.#compose(nothing)
+  }
+
+  /** It was written in vain: these bytes once more. */
+  keepSent(bytes: Buffer): void {
+    this.#bytes = bytes
+  }
+
+  #compose(own: Buffer): Buffer {
+    const bytes = composeRequest(this.request.head as Http1Head, this.request, own)
+    this.request.body = null
+    return bytes
   }
 
   release(): void {

@@ -28,6 +28,10 @@ const maxInterimResponses = 16
 /** A request up to this size is one write; a longer one goes in pieces, so that we see whether the peer takes it. */
 const pieceBytes = 256 * 1024
 
+/** A request up to this size is composed in memory of the connection's own, which the next one uses again. */
+const mostOwnBytes = 4096
+const nothing = Buffer.alloc(0)
+
 /** What a peer that dropped an idle connection makes of the next request. */
 const staleCodes = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
@@ -49,6 +53,10 @@ export class Connection {
   #interimResponses = 0
   #interimBytes = 0
   #keepAliveMs: number
+  #own = nothing
+  /** The request under way, for a repeat: the first bytes of `#own`, or a longer one; null when it may not be repeated. */
+  #sentBytes = 0
+  #sentLong: Buffer | null = null
   /** What is left of a long request. */
   #unwritten: Buffer | null = null
   #tookBytes = false
@@ -108,6 +116,7 @@ export class Connection {
     this.#state = CLOSED
     this.#call = null
     this.#unwritten = null
+    this.#sentLong = null
     this.#socket.destroy()
     this.#origin.closed(this)
   }
@@ -123,7 +132,8 @@ export class Connection {
     this.#hasResponseBytes = false
     this.#interimResponses = 0
     this.#interimBytes = 0
-    const bytes = call.takeBytes(this.served > 0)
+    const bytes = call.takeBytes(this.#own)
+    this.#keepSent(call, bytes)
     if (bytes.length <= pieceBytes) this.#socket.write(bytes)
     else {
       this.#unwritten = bytes
@@ -131,6 +141,16 @@ export class Connection {
     }
     if (call.isPaused) this.pause() // it was while it waited
     call.sent()
+  }
+
+  /** A request is repeated only if an earlier one was answered here, and then its bytes are needed again. */
+  #keepSent(call: Http1Call, bytes: Buffer): void {
+    const isOwn = bytes.buffer === this.#own.buffer
+    this.#sentBytes = isOwn ? bytes.length : 0
+    this.#sentLong = !isOwn && this.served > 0 && call.isRepeatable ? bytes : null
+    if (isOwn || bytes.length > mostOwnBytes) return
+    // The next one will likely be as long.
+    this.#own = Buffer.allocUnsafeSlow(Math.min(mostOwnBytes, (bytes.length + 511) & ~255))
   }
 
   #writePieces(): void {
@@ -269,6 +289,7 @@ export class Connection {
   /** The response ended exactly here. The connection is free before its call hears of it, so that the next one can use it. */
   #finish(call: Http1Call, hasMore: boolean): void {
     this.#call = null
+    this.#sentLong = null
     call.release()
     this.served++
     // Unwritten request bytes, or bytes nobody asked for: what comes next on this socket is uncertain.
@@ -328,11 +349,13 @@ export class Connection {
   }
 
   #isStale(): boolean {
-    return this.served > 0 && this.#state === HEAD && !this.#hasResponseBytes && this.#call!.canRepeat
+    return this.served > 0 && this.#state === HEAD && !this.#hasResponseBytes && this.#call!.isRepeatable
   }
 
   #retry(call: Http1Call): void {
     this.#call = null
+    // This connection's memory may still be read by a write that is under way, but nobody writes into it any more.
+    call.keepSent(this.#sentLong ?? this.#own.subarray(0, this.#sentBytes))
     this.#origin.repeat(call) // first, so that a waiting call doesn't take its place
     this.close()
   }

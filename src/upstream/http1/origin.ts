@@ -11,7 +11,7 @@ import type {
 import { Http1Call } from './call.ts'
 import { Connection } from './connection.ts'
 import { Dialer } from './dial.ts'
-import { composeRequest, Http1Head } from './request.ts'
+import { Http1Head } from './request.ts'
 
 const idleSweepMs = 1000
 
@@ -53,8 +53,7 @@ export class Http1Origin implements Origin {
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
     const nowMs = this.#deadlines.refresh()
-    const bytes = composeRequest(request.head as Http1Head, request)
-    const call = new Http1Call(this, this.#deadlines, request, bytes, handler)
+    const call = new Http1Call(this, this.#deadlines, request, handler)
     if (this.#isClosing) call.fail('upstream_unreachable', 'the connections of this origin are being closed')
     else this.#assign(call, nowMs)
     return call
@@ -132,6 +131,7 @@ export class Http1Origin implements Origin {
       )
       return
     }
+    call.keepBytes()
     call.waitFor(this.options.connectTimeoutMs)
     this.#queue.add(call)
   }
@@ -143,6 +143,7 @@ export class Http1Origin implements Origin {
   }
 
   #dial(call: Http1Call): void {
+    call.keepBytes()
     call.waitFor(this.options.connectTimeoutMs)
     try {
       call.connection = new Connection(this, this.#dialer, call, this.nowMs)

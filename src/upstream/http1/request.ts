@@ -57,20 +57,19 @@ export function encodePath(path: string): string {
   return path.replace(/[^\x21-\x7e]+/g, part => encodeURIComponent(Buffer.from(part).toString())) // lone surrogates become U+FFFD
 }
 
-/** The whole request in one buffer: one write, and the bytes that a stale retry sends again. */
-export function composeRequest(head: Http1Head, request: UpstreamRequest): Buffer {
+/**
+ * The whole request in one piece: one write. It goes into `own`, which is returned cut to its length, or into memory of
+ * its own when it does not fit.
+ */
+export function composeRequest(head: Http1Head, request: UpstreamRequest, own: Buffer): Buffer {
   const { body, extraHeaders } = request
   const { bytes } = head
-  if (body === null) {
-    const composed = Buffer.allocUnsafe(bytes.length + extraHeaders.length + 2)
-    composed.set(bytes, 0)
-    composed.write(`${extraHeaders}\r\n`, bytes.length, 'latin1')
-    return composed
-  }
-  const rest = `content-length: ${body.length}\r\n${extraHeaders}\r\n`
-  const composed = Buffer.allocUnsafe(bytes.length + rest.length + body.length)
+  const rest = body === null ? `${extraHeaders}\r\n` : `content-length: ${body.length}\r\n${extraHeaders}\r\n`
+  const bodyAt = bytes.length + rest.length
+  const length = bodyAt + (body === null ? 0 : body.length)
+  const composed = length <= own.length ? own : Buffer.allocUnsafe(length)
   composed.set(bytes, 0)
-  composed.write(rest, bytes.length, 'latin1')
-  composed.set(body, bytes.length + rest.length)
-  return composed
+  composed.latin1Write(rest, bytes.length)
+  if (body !== null) composed.set(body, bodyAt)
+  return composed.length === length ? composed : composed.subarray(0, length)
 }
