@@ -3,7 +3,7 @@
 // one that puts itself together from many (docs/decisions/0007-memory.md).
 // `--dev` also emits every module and test, type-checked, into .build/ (what `npm test` and the benchmarks run).
 import { execFileSync } from 'node:child_process'
-import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -88,6 +88,26 @@ function refuseWideText() {
   }
 }
 chmodSync(`${root}${outdir}/main.js`, 0o755)
+await packCatalog()
+
+/** The catalog as main reads it: bytes for memory that all threads share. */
+async function packCatalog() {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `export { parseDocument } from './src/catalog/document.ts'; export { packCatalog } from './src/catalog/table.ts'`,
+      resolveDir: root,
+      loader: 'ts',
+    },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+  })
+  const code = Buffer.from(outputFiles[0].contents).toString('base64')
+  const { parseDocument, packCatalog: pack } = await import(`data:text/javascript;base64,${code}`)
+  const document = parseDocument(JSON.parse(readFileSync(`${root}catalog/models.json`, 'utf8')))
+  writeFileSync(`${root}${outdir}/catalog.bin`, Buffer.from(pack(document)))
+}
 
 if (dev) {
   rmSync(`${root}.build`, { recursive: true, force: true })
