@@ -1,39 +1,32 @@
 const idName = 'x-request-id: '
 const idLength = 32
 
-/** Header lines that are the same for many answers, serialised once. */
-export type FixedHeaders = Buffer
+/** Header lines that are the same for many answers: `name: value\r\n` repeated, in Latin-1. */
+export type FixedHeaders = string & { readonly fixed: true }
 
-export const fixedHeaders = (lines: string): FixedHeaders => Buffer.from(lines, 'latin1')
+/** One flat text: what is put together from pieces would be put together again for each answer. */
+export const fixedHeaders = (lines: string): FixedHeaders => Buffer.from(lines, 'latin1').latin1Slice() as FixedHeaders
 
 /**
- * The header lines of an answer: `x-request-id` first (engines rely on it), then what was serialised before, then what
- * is this answer's own. Kept apart until they are written where they belong, once.
+ * The header lines of an answer: `x-request-id` first (engines rely on it), then those that many answers share, then
+ * this answer's own. One text, written where it belongs in one go.
  */
 export class HeaderBlock {
-  readonly #id: string
-  readonly #fixed: FixedHeaders
-  readonly #own: string
+  readonly #text: string
   /** In bytes. */
   readonly length: number
 
   /** `id`: 32 hex digits. `own`: `name: value\r\n` lines in Latin-1, or ''. */
   constructor(id: string, fixed: FixedHeaders, own: string) {
-    this.#id = id
-    this.#fixed = fixed
-    this.#own = own
+    this.#text = `${idName}${id}\r\n${fixed}${own}`
     this.length = idName.length + idLength + 2 + fixed.length + own.length
   }
 
   write(target: Buffer, at: number): void {
-    at += target.latin1Write(`${idName}${this.#id}\r\n`, at)
-    target.set(this.#fixed, at)
-    if (this.#own !== '') target.latin1Write(this.#own, at + this.#fixed.length)
+    target.latin1Write(this.#text, at)
   }
 
   toBuffer(): Buffer {
-    const block = Buffer.allocUnsafe(this.length)
-    this.write(block, 0)
-    return block
+    return Buffer.from(this.#text, 'latin1')
   }
 }
