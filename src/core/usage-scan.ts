@@ -5,7 +5,7 @@ import type { Usage } from './chat.ts'
  * have: an object of whole numbers and of objects of whole numbers. Null for every other form: then it must be parsed.
  */
 
-/** Where each number goes. Those of OpenAI's nested objects are told apart by the object's own name. */
+/** Where each number goes. Those of OpenAI's nested objects have places of their own. */
 const field = {
   prompt_tokens: 0,
   input_tokens: 1,
@@ -16,9 +16,15 @@ const field = {
   cache_read_tokens: 6,
   cached_tokens: 7,
   cache_write_tokens: 8,
+  cache_write_1h_tokens: 9,
+  search_units: 10,
+  characters: 11,
+  seconds: 12,
+  audio_tokens: 13,
+  image_tokens: 14,
 } as const
-const nestedReasoning = 9
-const nestedCached = 10
+const ofPrompt = { cached: 15, written: 16, audio: 17, image: 18 } as const
+const ofCompletion = { reasoning: 19, audio: 20, image: 21 } as const
 const unknown = -1
 const promptDetails = -2
 const completionDetails = -3
@@ -30,23 +36,46 @@ const names: readonly { readonly bytes: Uint8Array; readonly is: number }[] = [
 ]
 const byLength = Array.from({ length: 32 }, (_, length) => names.filter(({ bytes }) => bytes.length === length))
 
+/** Inside of details nothing has details again. */
+const promptSlots = new Map<number, number>([
+  [field.cached_tokens, ofPrompt.cached],
+  [field.cache_write_tokens, ofPrompt.written],
+  [field.audio_tokens, ofPrompt.audio],
+  [field.image_tokens, ofPrompt.image],
+])
+const completionSlots = new Map<number, number>([
+  [field.reasoning_tokens, ofCompletion.reasoning],
+  [field.audio_tokens, ofCompletion.audio],
+  [field.image_tokens, ofCompletion.image],
+])
+
 /** The last reading; read at once. */
-const values = new Float64Array(11)
+const values = new Float64Array(22)
 /** More digits than this may not fit a double exactly. */
 const mostDigits = 15
 
 export function readUsage(bytes: Uint8Array, start: number, end: number): Usage | null {
   values.fill(0)
   if (readObject(bytes, start, end, unknown) !== end) return null
-  const prompt = values[field.prompt_tokens] || values[field.input_tokens]
+  const written = values[ofPrompt.written]
+  const prompt = Math.max(0, (values[field.prompt_tokens] || values[field.input_tokens]) - written)
   const completion = values[field.completion_tokens] || values[field.output_tokens]
   return {
     prompt,
     completion,
-    total: values[field.total_tokens] || prompt + completion,
-    reasoning: values[nestedReasoning] || values[field.reasoning_tokens],
-    cacheRead: values[nestedCached] || values[field.cache_read_tokens] || values[field.cached_tokens],
-    cacheWrite: values[field.cache_write_tokens],
+    total: values[field.total_tokens] || prompt + written + completion,
+    reasoning: values[ofCompletion.reasoning] || values[field.reasoning_tokens],
+    cacheRead: values[ofPrompt.cached] || values[field.cache_read_tokens] || values[field.cached_tokens],
+    cacheWrite: written || values[field.cache_write_tokens],
+    cacheWrite1h: values[field.cache_write_1h_tokens],
+    audioIn: values[ofPrompt.audio],
+    audioOut: values[ofCompletion.audio],
+    imageIn: values[ofPrompt.image],
+    imageOut: values[ofCompletion.image],
+    images: 0,
+    searchUnits: values[field.search_units],
+    seconds: values[field.seconds],
+    characters: values[field.characters],
   }
 }
 
@@ -77,15 +106,15 @@ function readObject(bytes: Uint8Array, at: number, end: number, inside: number):
 
 /** Of two objects with one name the last counts, as with a parser. */
 function readDetails(bytes: Uint8Array, at: number, end: number, of: number): number {
-  values[of === promptDetails ? nestedCached : nestedReasoning] = 0
+  const places: Readonly<Record<string, number>> = of === promptDetails ? ofPrompt : ofCompletion
+  for (const place in places) values[places[place]] = 0
   return readObject(bytes, at, end, of)
 }
 
-/** Inside of details nothing has details again. */
 function slotOf(inside: number, is: number): number {
   if (inside === unknown) return is
-  if (inside === completionDetails && is === field.reasoning_tokens) return nestedReasoning
-  return inside === promptDetails && is === field.cached_tokens ? nestedCached : unknown
+  if (is < 0) return unknown
+  return (inside === promptDetails ? promptSlots : completionSlots).get(is) ?? unknown
 }
 
 function readNumber(bytes: Uint8Array, at: number, end: number, slot: number): number {

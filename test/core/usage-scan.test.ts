@@ -23,6 +23,9 @@ const whole = [
   '{"prompt_tokens_details":{},"cached_tokens":4,"reasoning_tokens":2,"cache_read_tokens":3,"cache_write_tokens":1}',
   '{"prompt_tokens_details":{"reasoning_tokens":5},"completion_tokens_details":{"cached_tokens":5,"prompt_tokens":8}}',
   '{"prompt_tokens_details":{"cached_tokens":5},"prompt_tokens_details":{}}',
+  '{"prompt_tokens":9,"prompt_tokens_details":{"cache_write_tokens":4,"audio_tokens":2,"image_tokens":1},"completion_tokens_details":{"audio_tokens":3,"image_tokens":5}}',
+  '{"prompt_tokens":3,"prompt_tokens_details":{"cache_write_tokens":4}}',
+  '{"search_units":2,"characters":30,"seconds":7,"cache_write_1h_tokens":8,"audio_tokens":6}',
   '{"prompt_tokens":999999999999999,"somebody_elses":3}',
 ]
 
@@ -43,6 +46,8 @@ test('every other form is left to a parser', () => {
     '{"prompt_\\u0074okens":1}',
     '{"prompt_tokens_details":{"cached_tokens":{"a":1}}}',
     '{"cost":{"total":1}}',
+    '{"input_tokens_details":{"cached_tokens":1}}',
+    '{"seconds":7.5}',
     '[]',
     '1',
     'null',
