@@ -99,6 +99,7 @@ const field = {
   retries: 8 + 2 * histogramLength,
   fallbacks: 9 + 2 * histogramLength,
   error: 10 + 2 * histogramLength,
+  unpriced: 10 + 2 * histogramLength + errorTypes.length,
 } as const
 const seriesLength = 48
 
@@ -146,8 +147,11 @@ export class ThreadMetrics {
     this.#series = series
   }
 
-  /** One finished exchange, in the series of the target that answered (or failed) last. */
-  finish(record: Counted, outcome: Outcome, costNanoUsd = 0): void {
+  /**
+   * One finished exchange, in the series of the target that answered (or failed) last. A cost of null is one that is not
+   * known, of 0 one that is nothing.
+   */
+  finish(record: Counted, outcome: Outcome, costNanoUsd: number | null = 0): void {
     const block = this.#block
     const row = this.#row(record.series)
     block[row + outcomeIndex[outcome]]++
@@ -157,7 +161,8 @@ export class ThreadMetrics {
     block[row + field.tokensOut] += record.tokensOut
     block[row + field.tokensReasoning] += record.tokensReasoning
     block[row + field.tokensCacheRead] += record.tokensCacheRead
-    block[row + field.costNanoUsd] += costNanoUsd
+    if (costNanoUsd === null) block[row + field.unpriced]++
+    else block[row + field.costNanoUsd] += costNanoUsd
   }
 
   /** One failed attempt, in the series of the target that was asked. */
@@ -209,6 +214,7 @@ export interface SeriesTotals {
   readonly tokensReasoning: number
   readonly tokensCacheRead: number
   readonly costNanoUsd: number
+  readonly unpriced: number
   readonly retries: number
   readonly fallbacks: number
 }
@@ -260,6 +266,7 @@ export function readMetrics(memory: MetricMemory): MetricReader {
         tokensReasoning: total(row + field.tokensReasoning),
         tokensCacheRead: total(row + field.tokensCacheRead),
         costNanoUsd: total(row + field.costNanoUsd),
+        unpriced: total(row + field.unpriced),
         retries: total(row + field.retries),
         fallbacks: total(row + field.fallbacks),
       }
