@@ -1,6 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { anthropic as dialect } from './dialects/anthropic.ts'
+import { anthropicModels } from './model-lists.ts'
 
 export const anthropic = defineProvider({
   id: 'anthropic',
@@ -13,6 +14,7 @@ export const anthropic = defineProvider({
   // Without a key a base URL of one's own still works: a proxy or a test server that wants none.
   auth: ({ apiKey }) => (apiKey ? { scheme: 'header', name: 'x-api-key', value: apiKey } : { scheme: 'none' }),
   headers: ({ beta }) => ({ ...(beta && { 'anthropic-beta': beta }) }),
+  discovery: anthropicModels,
   codecs: {
     chat: dialect.chat({ path: '/messages' }),
   },

@@ -2,6 +2,7 @@ import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot, pathSegment } from './base-url.ts'
 import { openai } from './dialects/openai.ts'
 import { bearer } from './hosted.ts'
+import { namedIn } from './model-lists.ts'
 
 /** https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/ */
 export const cloudflare = defineProvider({
@@ -14,9 +15,13 @@ export const cloudflare = defineProvider({
       default: 'https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1',
     },
   },
-  origin: ({ baseUrl, accountId }) =>
-    apiRoot(baseUrl.replace('{account_id}', pathSegment('account_id', accountId)), '/v1'),
+  origin: workersRoot,
   auth: ({ apiKey }) => bearer(apiKey),
+  discovery: {
+    root: settings => workersRoot(settings).replace(/\/v1$/, ''),
+    path: '/models/search?per_page=1000',
+    decode: namedIn('result', 'name'),
+  },
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',
@@ -30,3 +35,7 @@ export const cloudflare = defineProvider({
   models: ['@cf/meta/llama-3.3-70b-instruct-fp8-fast', '@cf/meta/llama-3.1-8b-instruct', '@cf/openai/gpt-oss-120b'],
   notes: 'Models are named `@cf/…`.',
 })
+
+function workersRoot({ baseUrl, accountId }: Readonly<Record<string, string>>): string {
+  return apiRoot(baseUrl.replace('{account_id}', pathSegment('account_id', accountId)), '/v1')
+}

@@ -2,6 +2,7 @@ import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { openai } from './dialects/openai.ts'
 import { bearer } from './hosted.ts'
+import { namedIn } from './model-lists.ts'
 
 /** https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference */
 export const databricks = defineProvider({
@@ -16,6 +17,11 @@ export const databricks = defineProvider({
   },
   origin: ({ baseUrl }) => servingRoot(baseUrl),
   auth: ({ apiKey }) => bearer(apiKey),
+  discovery: {
+    root: ({ baseUrl }) => servingRoot(baseUrl).replace(/\/serving-endpoints$/, '/api/2.0'),
+    path: '/serving-endpoints',
+    decode: namedIn('endpoints', 'name'),
+  },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
   },

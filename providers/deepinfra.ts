@@ -2,11 +2,13 @@ import { isObject } from '../src/core/json.ts'
 import { defineProvider, type JsonObject } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://deepinfra.com/docs/openai_api */
 export const deepinfra = defineProvider({
   id: 'deepinfra',
   ...hosted({ root: 'https://api.deepinfra.com/v1/openai', env: 'DEEPINFRA' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens', metadata: cost }),
   },

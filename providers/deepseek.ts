@@ -1,11 +1,13 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { cachedTokensAt, openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://api-docs.deepseek.com/api/create-chat-completion */
 export const deepseek = defineProvider({
   id: 'deepseek',
   ...hosted({ root: 'https://api.deepseek.com/v1', env: 'DEEPSEEK' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

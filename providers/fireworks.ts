@@ -1,11 +1,13 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://docs.fireworks.ai/api-reference/post-chatcompletions */
 export const fireworks = defineProvider({
   id: 'fireworks',
   ...hosted({ root: 'https://api.fireworks.ai/inference/v1', env: 'FIREWORKS' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
   },

@@ -1,6 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { gemini as dialect } from './dialects/gemini.ts'
+import { geminiModels } from './model-lists.ts'
 
 const families = ['gemini-', 'gemma-', 'text-embedding-004', 'embedding-001', 'imagen-']
 
@@ -13,6 +14,7 @@ export const gemini = defineProvider({
   origin: ({ baseUrl }) => apiRoot(baseUrl, '/v1beta'),
   // In a header rather than the query, which proxies log. Without a key a base URL of one's own still works.
   auth: ({ apiKey }) => (apiKey ? { scheme: 'header', name: 'x-goog-api-key', value: apiKey } : { scheme: 'none' }),
+  discovery: geminiModels,
   codecs: {
     chat: dialect.chat(),
   },

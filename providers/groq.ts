@@ -2,11 +2,13 @@ import { isObject } from '../src/core/json.ts'
 import { type ChatRequest, defineProvider, type JsonObject } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://console.groq.com/docs/openai */
 export const groq = defineProvider({
   id: 'groq',
   ...hosted({ root: 'https://api.groq.com/openai/v1', env: 'GROQ', help: 'https://console.groq.com/keys' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -1,6 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://huggingface.co/docs/inference-providers/tasks/chat-completion */
 export const huggingFace = defineProvider({
@@ -11,6 +12,7 @@ export const huggingFace = defineProvider({
     baseUrlEnv: 'HUGGING_FACE_ENDPOINT',
     help: 'a token that may call Inference Providers',
   }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
   },

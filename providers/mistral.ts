@@ -2,11 +2,13 @@ import { isObject, type Json, type JsonObject } from '../src/core/json.ts'
 import { type ChatRequest, defineProvider } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://docs.mistral.ai/api */
 export const mistral = defineProvider({
   id: 'mistral',
   ...hosted({ root: 'https://api.mistral.ai/v1', env: 'MISTRAL', help: 'https://console.mistral.ai/api-keys' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -1,11 +1,13 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { cachedTokensAt, openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://platform.moonshot.ai/docs/api/chat */
 export const moonshot = defineProvider({
   id: 'moonshot',
   ...hosted({ root: 'https://api.moonshot.ai/v1', env: 'MOONSHOT' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -1,11 +1,13 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion */
 export const novita = defineProvider({
   id: 'novita',
   ...hosted({ root: 'https://api.novita.ai/openai/v1', env: 'NOVITA' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
   },

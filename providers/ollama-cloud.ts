@@ -1,6 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { idsIn, ollamaChat } from './dialects/ollama.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 const prefix = 'ollama-cloud/'
 const host = hosted({ root: 'https://ollama.com/v1', env: 'OLLAMA', baseUrlEnv: 'OLLAMA_CLOUD_BASE_URL' })
@@ -13,6 +14,7 @@ export const ollamaCloud = defineProvider({
     ...host.settings,
     modelList: { env: 'OLLAMA_CLOUD_MODELS', required: false, help: 'ids it serves, separated by commas' },
   },
+  discovery: openaiModels,
   codecs: {
     chat: ollamaChat('/chat/completions', model => (model.startsWith(prefix) ? model.slice(prefix.length) : model)),
   },

@@ -1,6 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { idsIn, ollamaChat } from './dialects/ollama.ts'
+import { ollamaTags } from './model-lists.ts'
 
 /** https://docs.ollama.com/api/openai-compatibility */
 export const ollama = defineProvider({
@@ -13,6 +14,7 @@ export const ollama = defineProvider({
   },
   origin: ({ host }) => apiRoot(withScheme(host), '').replace(/\/v1$/, ''),
   auth: () => ({ scheme: 'none' }),
+  discovery: ollamaTags,
   codecs: { chat: ollamaChat('/v1/chat/completions') },
   anyModel: true,
   models: ['llama3.2'],

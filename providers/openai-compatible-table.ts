@@ -3,6 +3,7 @@ import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot, pathSegment, versionOf } from './base-url.ts'
 import { openai } from './dialects/openai.ts'
 import { bearer } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /**
  * Hosts of OpenAI's chat completions that differ in nothing but where they are: data, and one function. A host with a
@@ -218,6 +219,7 @@ function fromRow(row: HostRow): Provider {
     },
     auth: ({ apiKey = '' }): Auth =>
       row.keyHeader === undefined ? bearer(apiKey) : { scheme: 'header', name: row.keyHeader, value: apiKey },
+    discovery: openaiModels,
     codecs: {
       chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     },

@@ -1,6 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { openai } from './dialects/openai.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** Any server that speaks OpenAI's chat completions: vLLM, llama.cpp, LM Studio, another gateway. */
 export const openaiCompatible = defineProvider({
@@ -15,6 +16,7 @@ export const openaiCompatible = defineProvider({
   },
   origin: ({ baseUrl }) => apiRoot(baseUrl, '/v1'),
   auth: ({ apiKey }) => (apiKey ? { scheme: 'bearer', token: apiKey } : { scheme: 'none' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
   },

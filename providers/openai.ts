@@ -1,6 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { openai as dialect } from './dialects/openai.ts'
+import { openaiModels } from './model-lists.ts'
 
 export const openai = defineProvider({
   id: 'openai',
@@ -17,6 +18,7 @@ export const openai = defineProvider({
     ...(organization && { 'openai-organization': organization }),
     ...(project && { 'openai-project': project }),
   }),
+  discovery: openaiModels,
   codecs: {
     // Models since o1 refuse `max_tokens`; all of them take `max_completion_tokens`.
     chat: dialect.chat({ path: '/chat/completions', relay: 'verbatim', tokenLimit: 'max_completion_tokens' }),

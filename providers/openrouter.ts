@@ -1,6 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 const host = hosted({ root: 'https://openrouter.ai/api/v1', env: 'OPENROUTER', help: 'https://openrouter.ai/keys' })
 
@@ -17,6 +18,7 @@ export const openrouter = defineProvider({
     ...(siteUrl && { 'http-referer': siteUrl }),
     ...(appName && { 'x-title': appName }),
   }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -1,11 +1,13 @@
 import { type ChatRequest, defineProvider, type JsonObject, type TargetContext } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://www.alibabacloud.com/help/en/model-studio/use-qwen-by-calling-api */
 export const qwen = defineProvider({
   id: 'qwen',
   ...hosted({ root: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1', env: 'QWEN' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -1,11 +1,13 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://docs.sambanova.ai/cloud/api-reference/endpoints/chat */
 export const sambanova = defineProvider({
   id: 'sambanova',
   ...hosted({ root: 'https://api.sambanova.ai/v1', env: 'SAMBANOVA' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
   },

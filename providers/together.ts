@@ -1,11 +1,13 @@
 import { type ChatRequest, defineProvider, type JsonObject } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://docs.together.ai/reference/chat-completions-1 */
 export const together = defineProvider({
   id: 'together',
   ...hosted({ root: 'https://api.together.ai/v1', env: 'TOGETHER' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

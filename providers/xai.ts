@@ -2,11 +2,13 @@ import { isObject } from '../src/core/json.ts'
 import { defineProvider, type JsonObject } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
+import { openaiModels } from './model-lists.ts'
 
 /** https://docs.x.ai/docs/api-reference */
 export const xai = defineProvider({
   id: 'xai',
   ...hosted({ root: 'https://api.x.ai/v1', env: 'XAI', help: 'https://console.x.ai' }),
+  discovery: openaiModels,
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -2,7 +2,7 @@ import type { ChatRequest, Usage } from './chat.ts'
 import type { Failure } from './failures.ts'
 import type { FormRequest } from './form.ts'
 import type { ForwardedHeader } from './incoming.ts'
-import type { JsonObject } from './json.ts'
+import type { Json, JsonObject } from './json.ts'
 
 export type { ChatRequest, FinishReason, Usage } from './chat.ts'
 export type { FormPart, FormRequest } from './form.ts'
@@ -182,6 +182,31 @@ export interface Codecs {
   readonly speech?: Codec
 }
 
+/** How a provider is asked which models it serves; pure. */
+export interface Discovery {
+  /** In place of the provider's own root, where its list is elsewhere. */
+  root?(settings: Readonly<Record<string, string>>): string
+  /** Of the first page, below the root. */
+  readonly path: string
+  /** null: the body is no such list. */
+  decode(body: Json): DiscoveredPage | null
+}
+
+export interface DiscoveredPage {
+  readonly models: readonly DiscoveredModel[]
+  /** Path of the page behind this one. */
+  readonly next?: string
+}
+
+export interface DiscoveredModel {
+  readonly id: string
+  /** Seconds since the epoch. */
+  readonly created?: number
+  /** Tokens. */
+  readonly contextWindow?: number
+  readonly maxOutputTokens?: number
+}
+
 export interface Provider {
   readonly id: string
   readonly settings: Record<string, Setting>
@@ -203,6 +228,8 @@ export interface Provider {
   readonly models?: readonly string[]
   /** Serves any model (ids are named by whoever deploys them); consulted only if no target owns the id. */
   readonly anyModel?: boolean
+  /** Absent: it can't be asked. */
+  readonly discovery?: Discovery
   /** Ids that the settings name; they hold where the target itself lists none. */
   listedModels?(settings: Readonly<Record<string, string>>): readonly string[]
   /** What is peculiar about it, in a sentence for the docs. */

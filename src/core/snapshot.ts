@@ -1,3 +1,5 @@
+import type { DiscoveredModel } from './provider.ts'
+
 /**
  * What main hands the data-plane threads on start and after each reload: plain data (it crosses threads by
  * structured clone), already checked. Each worker compiles it once (`pipeline/compile.ts`) and swaps one reference.
@@ -26,6 +28,8 @@ export interface SnapshotData {
     /** Client keys as `shared/key-table.ts` lays them out; null = none. Not copied: all threads see the same memory. */
     readonly keys: SharedArrayBuffer | null
   }
+  /** Models and prices as `catalog/table.ts` lays them out; null = none. Not copied: all threads see the same memory. */
+  readonly catalog?: SharedArrayBuffer | null
   readonly cors: { readonly origins: readonly string[] }
   readonly rateLimit: { readonly requestsPerSecond: number; readonly burst: number }
   /** CIDRs. */
@@ -47,6 +51,8 @@ export interface TargetData {
   /** Resolved values of the provider's settings. */
   readonly settings: Readonly<Record<string, string>>
   readonly models: readonly string[]
+  /** What the upstream said it serves, when it was last asked; these ids are in `models`, too. */
+  readonly discovered?: readonly DiscoveredModel[]
   /** Serves any model: its base URL is the operator's own, or the provider says so. */
   readonly anyModel: boolean
   readonly weight: number

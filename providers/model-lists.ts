@@ -1,0 +1,112 @@
+import { isObject } from '../src/core/json.ts'
+import type { DiscoveredModel, Discovery, Json, JsonObject } from '../src/core/provider.ts'
+
+/** The lists of models that providers answer with, as data: path, and what a page of it says. */
+
+/** OpenAI's list, which most hosts have; Together sends the array alone. https://platform.openai.com/docs/api-reference/models/list */
+export const openaiModels: Discovery = {
+  path: '/models',
+  decode(body) {
+    const list = Array.isArray(body) ? body : isObject(body) ? body.data : undefined
+    return page(list, ({ id, created, ...more }) => ({
+      id,
+      created: seconds(created),
+      // Each host has its own name for it.
+      contextWindow: tokens(
+        more.context_length ?? more.context_window ?? more.max_context_length ?? more.max_model_len,
+      ),
+      maxOutputTokens: tokens(more.max_completion_tokens ?? more.max_output_tokens),
+    }))
+  },
+}
+
+/** https://platform.claude.com/docs/en/api/models-list */
+export const anthropicModels: Discovery = {
+  path: '/models?limit=1000',
+  decode(body) {
+    if (!isObject(body)) return null
+    const { has_more: hasMore, last_id: last } = body
+    const next = hasMore === true && typeof last === 'string' && last !== '' ? last : undefined
+    return page(
+      body.data,
+      ({ id, created_at: created }) => ({ id, created: seconds(created) }),
+      next === undefined ? undefined : `/models?limit=1000&after_id=${encodeURIComponent(next)}`,
+    )
+  },
+}
+
+/** https://ai.google.dev/api/models#method:-models.list */
+export const geminiModels: Discovery = {
+  path: '/models?pageSize=1000',
+  decode(body) {
+    if (!isObject(body)) return null
+    const { nextPageToken: token } = body
+    return page(
+      body.models,
+      ({ name, inputTokenLimit, outputTokenLimit }) => ({
+        id: typeof name === 'string' ? name.replace(/^models\//, '') : undefined,
+        contextWindow: tokens(inputTokenLimit),
+        maxOutputTokens: tokens(outputTokenLimit),
+      }),
+      typeof token === 'string' && token !== ''
+        ? `/models?pageSize=1000&pageToken=${encodeURIComponent(token)}`
+        : undefined,
+    )
+  },
+}
+
+/** https://docs.ollama.com/api/tags */
+export const ollamaTags: Discovery = {
+  path: '/api/tags',
+  decode: body =>
+    isObject(body)
+      ? page(body.models, ({ name, model, modified_at: modified }) => ({
+          id: name ?? model,
+          created: seconds(modified),
+        }))
+      : null,
+}
+
+/** A field of each entry as its id, in a list of that name. */
+export const namedIn =
+  (list: string, field: string): Discovery['decode'] =>
+  body =>
+    isObject(body) ? page(body[list], entry => ({ id: entry[field] })) : null
+
+interface Found {
+  readonly id: Json | undefined
+  readonly created?: number
+  readonly contextWindow?: number
+  readonly maxOutputTokens?: number
+}
+
+/** Entries without an id are left out. */
+function page(
+  list: Json | undefined,
+  read: (entry: JsonObject) => Found,
+  next?: string,
+): ReturnType<Discovery['decode']> {
+  if (!Array.isArray(list)) return null
+  const models: DiscoveredModel[] = []
+  for (const entry of list) {
+    if (!isObject(entry)) continue
+    const { id, created = 0, contextWindow = 0, maxOutputTokens = 0 } = read(entry)
+    if (typeof id !== 'string' || id === '') continue
+    models.push({
+      id,
+      ...(created > 0 && { created }),
+      ...(contextWindow > 0 && { contextWindow }),
+      ...(maxOutputTokens > 0 && { maxOutputTokens }),
+    })
+  }
+  return { models, ...(next !== undefined && { next }) }
+}
+
+const tokens = (value: Json | undefined): number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0
+
+/** Seconds, or a time as text. */
+function seconds(value: Json | undefined): number {
+  const found = typeof value === 'string' ? Date.parse(value) / 1000 : value
+  return typeof found === 'number' && found > 0 && found < 1e11 ? Math.floor(found) : 0
+}
