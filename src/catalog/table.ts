@@ -16,6 +16,8 @@ import { type Match, matches, namedIds, unnamedPart } from './match.ts'
  */
 const magic = 0x31544346 // FCT1
 const headerWords = 8
+/** To pack a section; one from elsewhere could be made to take for ever. */
+const mostComparisons = 20_000_000
 const at = { magic: 0, bytes: 1, slots: 2, names: 3, directory: 4, directoryBytes: 5, rows: 6, count: 7 } as const
 
 export interface Directory {
@@ -54,12 +56,20 @@ export function packCatalog({ generated, providers, sections }: CatalogDocument)
   sections.forEach((section, number) => {
     const firstRow = facts.length
     const matchers = section.models.map(({ id, match }): Match => match ?? { equals: id.toLowerCase() })
-    for (const id of new Set(matchers.flatMap(namedIds)))
-      names.push({ section: number, id, row: firstRow + matchers.findIndex(match => matches(match, id)) })
     const tried = matchers.flatMap((match, i) => {
       const rest = unnamedPart(match)
       return rest === null ? [] : [[firstRow + i, rest] as const]
     })
+    // The first model that an id fits is meant, whether it names the id or fits it otherwise.
+    const naming = new Map<string, number>()
+    matchers.forEach((match, i) => {
+      for (const id of namedIds(match)) if (!naming.has(id)) naming.set(id, firstRow + i)
+    })
+    if (naming.size * tried.length > mostComparisons) throw new TypeError(`${section.id}: too many rules`)
+    for (const [id, row] of naming) {
+      const before = tried.find(([other, match]) => other >= row || matches(match, id))
+      names.push({ section: number, id, row: before === undefined ? row : Math.min(row, before[0]) })
+    }
     for (const { match, source, ...model } of section.models) facts.push(Buffer.from(JSON.stringify(model)))
     rules.push(Buffer.from(JSON.stringify(tried)))
     index.push({

@@ -122,8 +122,7 @@ test('no float drifts in: a sum of many decimals is the decimal one', () => {
     300,
   )
   assert.equal(costOf({ prices: { input_mtok: 0.0028 } }, { prompt: 999_999_999 })?.costNanoUsd, 2_799_999_997)
-  assert.equal(
-    costOf({ prices: { input_mtok: 0.0833333 } }, { prompt: 12_000_000 })?.costNanoUsd, 999_999_600)
+  assert.equal(costOf({ prices: { input_mtok: 0.0833333 } }, { prompt: 12_000_000 })?.costNanoUsd, 999_999_600)
   assert.equal(scaledUsd(1.1), 1_100_000_000_000n)
   assert.equal(picoUsdPerOne(0.003625), 3625)
   assert.equal(picoUsdPerOne(0.0833333333333), -1)

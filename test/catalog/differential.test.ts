@@ -131,7 +131,7 @@ test('on the whole data set, with any usage at any time, the cost is what the ca
   let [priced, unknown] = [0, 0]
   for (const provider of data)
     for (const { id } of provider.models)
-      for (let round = 0; round < 12; round++) {
+      for (let round = 0; round < 8; round++) {
         const usage = someUsage()
         const time = someTime()
         const theirs = found(provider.id, id, time, asTheyCallIt(usage))
@@ -153,5 +153,5 @@ test('on the whole data set, with any usage at any time, the cost is what the ca
         assert.equal(parts, ours.costNanoUsd, 'the parts add up')
         priced++
       }
-  assert.ok(priced > 10_000, `${priced} costs were compared, ${unknown} were unknown`)
+  assert.ok(priced > 8_000, `${priced} costs were compared, ${unknown} were unknown`)
 })
