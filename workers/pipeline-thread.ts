@@ -1,4 +1,5 @@
 import { providers } from '../providers/index.ts'
+import { openCatalog } from '../src/catalog/catalog.ts'
 import type { PipelineData, ThreadData } from '../src/control/messages.ts'
 import type { ExchangeRecord } from '../src/core/record.ts'
 import { Pipeline } from '../src/pipeline/pipeline.ts'
@@ -40,7 +41,18 @@ export function startPipeline(
   const writer = new RecordWriter(data.records, maxRecordBytes)
   const records = (record: ExchangeRecord): void => writer.write(record, encodeRecord)
   const pipeline = new Pipeline(
-    { providers, strategies, surfaces, planned, upstream, userAgent, metrics, buckets: data.memory.buckets, records },
+    {
+      providers,
+      strategies,
+      surfaces,
+      planned,
+      upstream,
+      userAgent,
+      metrics,
+      buckets: data.memory.buckets,
+      records,
+      catalogOf: openCatalog,
+    },
     snapshot,
   )
   return { pipeline, upstream, recordsDropped: () => writer.dropped }

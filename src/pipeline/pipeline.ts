@@ -9,7 +9,7 @@ import { admit, type Route, type RouteTable, routeTable } from './admit.ts'
 import { type Body, Walk } from './attempt.ts'
 import { compileSnapshot, type Registries, type Snapshot } from './compile.ts'
 import { Exchange } from './exchange.ts'
-import { modelsAnswer } from './models.ts'
+import { type CatalogOf, modelsAnswer } from './models.ts'
 import { finishRecord, type RecordSink } from './record.ts'
 
 /**
@@ -22,6 +22,8 @@ export interface PipelineParts extends Registries {
   readonly metrics: ThreadMetrics
   readonly buckets: SharedArrayBuffer
   readonly records: RecordSink
+  /** What is known of models; absent: nothing. */
+  readonly catalogOf?: CatalogOf
 }
 
 export class Pipeline {
@@ -62,7 +64,7 @@ export class Pipeline {
         return null
       case 'models':
       case 'model':
-        modelsAnswer(exchange, route.kind === 'model' ? route.id : null)
+        modelsAnswer(exchange, route.kind === 'model' ? route.id : null, this.#parts.catalogOf)
         return null
       case 'surface':
         return this.#call(exchange, route.surface, body)
