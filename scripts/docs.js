@@ -177,6 +177,7 @@ async function metricsTable() {
         logRecordsDropped: 0,
         threads: [{ name: 't', heapUsedBytes: 0, arrayBuffersBytes: 0, eventLoopLagMs: 0 }],
       }),
+      catalogLoads: () => [{ source: 'fallback', result: 'ok', count: 1 }],
     })
     .render()
   const help = new Map([...body.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name, text]) => [name, text]))

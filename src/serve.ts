@@ -6,12 +6,14 @@ import { maxSeries } from './config/allocation.ts'
 import { type Environment, readEnvironment } from './config/env.ts'
 import { formatProblems } from './config/problems.ts'
 import { fatal } from './control/fatal.ts'
+import { ModelCatalog } from './control/model-catalog.ts'
 import { health, readiness } from './control/probes.ts'
 import { Reloader } from './control/reload.ts'
 import { controlAccept } from './control/routes.ts'
 import { isRefused, readSettings, type Settings, type SettingsSource } from './control/settings.ts'
 import { Supervisor } from './control/supervisor.ts'
 import type { Accept } from './core/incoming.ts'
+import type { DiscoveredModel } from './core/provider.ts'
 import { createRedactor } from './core/redact.ts'
 import { version } from './core/version.ts'
 import { claimPort } from './downstream/claim-port.ts'
@@ -47,6 +49,8 @@ export interface ThreadEntries {
   readonly acceptor: URL
   readonly worker: URL
   readonly configLoader: URL
+  /** Bytes, not a bundle: the models that come with the gateway. */
+  readonly catalog: URL
 }
 
 export async function serve(options: ServeOptions): Promise<number> {
@@ -57,7 +61,10 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (typeof withMasterKey === 'string') return refuse(withMasterKey)
   const { env, generatedKey } = withMasterKey
 
+  const catalog = new ModelCatalog(options.entries.catalog)
+  const discovered: DiscoveredModels = { of: () => [] }
   const source: SettingsSource = {
+    models: () => ({ catalog: catalog.memory, discovered: fingerprint => discovered.of(fingerprint) }),
     file: options.configFile ?? env.configFile,
     env: options.port === undefined ? env : { ...env, port: options.port },
     providers,
@@ -70,7 +77,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const settings = await readSettings(source, 1)
   if (isRefused(settings)) return refuse(settings.text)
 
-  const gateway = new Gateway(source, settings, options.entries, startedAtMs)
+  const gateway = new Gateway({ source, catalog, discovered, entries: options.entries, startedAtMs }, settings)
   return gateway.run([...environment.warnings, ...settings.warnings], generatedKey)
 }
 
@@ -87,8 +94,23 @@ function chooseMasterKey(env: Environment): { env: Environment; generatedKey: st
   return { env: { ...env, masterKey: generatedKey }, generatedKey }
 }
 
+/** Asked at each compile of the config; replaced when upstreams are asked at all. */
+interface DiscoveredModels {
+  of: (fingerprint: string) => readonly DiscoveredModel[]
+}
+
+interface GatewayParts {
+  readonly source: SettingsSource
+  readonly catalog: ModelCatalog
+  readonly discovered: DiscoveredModels
+  readonly entries: ThreadEntries
+  readonly startedAtMs: number
+}
+
 class Gateway {
   readonly #source: SettingsSource
+  readonly #catalog: ModelCatalog
+  readonly #discovered: DiscoveredModels
   readonly #entries: ThreadEntries
   readonly #startedAtMs: number
   readonly #settings: Settings
@@ -103,9 +125,11 @@ class Gateway {
   #acceptFor: Settings | null = null
   #draining = false
 
-  constructor(source: SettingsSource, settings: Settings, entries: ThreadEntries, startedAtMs: number) {
+  constructor({ source, catalog, discovered, entries, startedAtMs }: GatewayParts, settings: Settings) {
     this.#entries = entries
     this.#source = source
+    this.#catalog = catalog
+    this.#discovered = discovered
     this.#settings = settings
     this.#startedAtMs = startedAtMs
     this.#redact = createRedactor({ secrets: settings.snapshot.secrets })
@@ -123,6 +147,8 @@ class Gateway {
     const { server, runtime, snapshot } = this.#settings
     this.#log = await createLog({ level: env.logLevel, format: env.logFormat, redact: text => this.#redact(text) })
     for (const { path, message, hint } of warnings) this.#log.warn('config', { path, warning: message, hint })
+    if (this.#catalog.problem !== '')
+      this.#log.warn('there is no catalog of models; costs are unknown', { cause: this.#catalog.problem })
 
     process.env[headLimitVariable] = String(server.maxHeadBytes)
     const engine = this.#chooseEngine()
@@ -197,6 +223,7 @@ class Gateway {
     )
     this.#metrics = createMetrics({
       memory: this.#memory.metrics,
+      catalogLoads: () => [...this.#catalog.loads.values()],
       seriesLabels: () => this.#seriesLabels(),
       processInfo: () => this.#processInfo(),
     })
@@ -220,6 +247,7 @@ class Gateway {
       start_ms: Date.now() - this.#startedAtMs,
     })
 
+    await this.#followModels()
     await stopped
     const clean = await this.#shutdown()
     heartbeat.stop()
@@ -228,6 +256,23 @@ class Gateway {
     await this.#log.flush(flushMs)
     // A normal exit with an acceptor still open would abort.
     return clean ? 0 : fatal('an acceptor did not close')
+  }
+
+  /** After the start, which waits for nobody else. */
+  async #followModels(): Promise<void> {
+    const { env } = this.#source
+    if (env.modelCatalog.url === '' && env.modelDiscoveryMs === 0) return
+    const { followModels } = await import('./control/follow-models.ts')
+    const discovery = followModels({
+      env,
+      providers,
+      userAgent: `ferrite/${version}`,
+      log: this.#log,
+      catalog: this.#catalog,
+      current: () => this.#reloader.current,
+      onNews: reason => void this.#reloader.reload(reason),
+    })
+    if (discovery !== null) this.#discovered.of = fingerprint => discovery.of(fingerprint)
   }
 
   // Config.

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { Provider } from '../core/provider.ts'
+import type { DiscoveredModel, Provider } from '../core/provider.ts'
 import type { Secret } from '../core/redact.ts'
 import type { SnapshotData, TargetData } from '../core/snapshot.ts'
 import { type Allocation, allocate, firstAllocation } from './allocation.ts'
@@ -48,6 +48,10 @@ export interface CompileInput {
   readonly recordRequests: boolean
   /** Relative paths in the config start here: the directory of the config file. */
   readonly directory?: string
+  /** null: there is none. */
+  readonly catalog?: SharedArrayBuffer | null
+  /** What the upstream with this fingerprint said it serves. */
+  readonly discovered?: (fingerprint: string) => readonly DiscoveredModel[]
   readonly readFile?: ReadFile
 }
 
@@ -88,8 +92,9 @@ class Compiler {
   }
 
   compile(): CompileResult {
-    const targets =
+    const configured =
       this.#input.config === null ? this.#targetsOfEnvironment() : this.#targetsOfConfig(this.#input.config.targets)
+    const targets = configured.map(target => this.#withDiscovered(target))
     const server = serverSettings(this.#config, this.#input.env.port, this.#serverTls())
     const keysFile = this.#config.auth?.keys_file
     const keys = keysFile === undefined ? null : this.#keys()
@@ -190,6 +195,13 @@ class Compiler {
     return null
   }
 
+  #withDiscovered(target: CompiledTarget): CompiledTarget {
+    const discovered = this.#input.discovered?.(target.fingerprint) ?? []
+    if (discovered.length === 0) return target
+    const models = [...new Set([...target.data.models, ...discovered.map(({ id }) => id)])]
+    return { ...target, data: { ...target.data, models, discovered } }
+  }
+
   #context(problems: Problem[]): TargetContext {
     const readFile: ReadFile = file => {
       this.#tlsFiles.add(this.#path(file))
@@ -281,6 +293,7 @@ class Compiler {
         masterKeySha256: env.masterKey === '' ? '' : hash('sha256', env.masterKey),
         keys,
       },
+      catalog: this.#input.catalog ?? null,
       cors: { origins: env.corsOrigins },
       rateLimit: env.rateLimit,
       trustedProxies: env.trustedProxies,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { environmentSecrets, type Secret } from '../core/redact.ts'
+import { longestDurationMs, parseDuration } from './duration.ts'
 import type { Variables } from './interpolate.ts'
 import { type Problem, problem } from './problems.ts'
 import { type ProxyVariables, parseProxyUrl } from './proxy.ts'
@@ -26,6 +27,10 @@ export interface Environment {
   readonly trustedProxies: readonly string[]
   readonly enablePprof: boolean
   readonly proxy: ProxyVariables
+  /** '' when no newer catalog is fetched. */
+  readonly modelCatalog: { readonly url: string; readonly timeoutMs: number }
+  /** 0: upstreams are not asked which models they serve. */
+  readonly modelDiscoveryMs: number
   /** Everything, for `${NAME}` and the settings of providers. */
   readonly variables: Variables
   readonly secrets: readonly Secret[]
@@ -66,6 +71,8 @@ export function readEnvironment(
       all: reader.proxy('ALL_PROXY'),
       no: reader.list(reader.eitherCase('NO_PROXY')),
     },
+    modelCatalog: reader.modelCatalog('FERRO_MODEL_CATALOG_URL', 'FERRO_MODEL_CATALOG_TIMEOUT'),
+    modelDiscoveryMs: reader.interval('FERRO_MODEL_DISCOVERY_INTERVAL', 60_000),
     variables,
     secrets: environmentSecrets(variables),
   }
@@ -153,6 +160,34 @@ class Reader {
     if (Number.isFinite(value) && value >= least && /^[0-9.]+$/.test(text)) return value
     this.warn(name, `must be a number from ${least} up; ${fallback} is used`)
     return fallback
+  }
+
+  /** A timeout of 0 means not to fetch it at all. */
+  modelCatalog(urlName: string, timeoutName: string): Environment['modelCatalog'] {
+    const url = this.text(urlName)
+    const timeoutMs = this.duration(timeoutName, 10_000)
+    if (url === '' || timeoutMs === 0) return { url: '', timeoutMs }
+    if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return { url, timeoutMs }
+    this.warn(urlName, 'must be an http or https URL; the built-in catalog is used')
+    return { url: '', timeoutMs }
+  }
+
+  duration(name: string, fallback: number): number {
+    const text = this.text(name)
+    if (text === '') return fallback
+    const value = parseDuration(text)
+    if (value !== null && value <= longestDurationMs) return value
+    this.warn(name, `must be a duration such as 30s; ${fallback / 1000}s is used`)
+    return fallback
+  }
+
+  /** 0 when it is not set, or too short to be meant. */
+  interval(name: string, least: number): number {
+    const text = this.text(name)
+    const value = text === '' ? 0 : parseDuration(text)
+    if (value !== null && (value === 0 || (value >= least && value <= longestDurationMs))) return value
+    this.warn(name, `must be a duration from ${least / 60_000}m up, such as 6h; it is ignored`)
+    return 0
   }
 
   masterKey(name: string): string {

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import type { Allocation } from '../config/allocation.ts'
-import { type CompileResult, compileConfig } from '../config/compile.ts'
+import { type CompileInput, type CompileResult, compileConfig } from '../config/compile.ts'
 import type { Environment } from '../config/env.ts'
 import { loadInThread } from '../config/load-in-thread.ts'
 import { formatProblems, locateProblems, type Problem } from '../config/problems.ts'
@@ -16,6 +16,8 @@ export interface SettingsSource {
   readonly cores: number
   readonly startedUnixMs: number
   readonly recordRequests: boolean
+  /** What is known of models, at each compile: in force, and said by upstreams. */
+  models?(): Pick<CompileInput, 'catalog' | 'discovered'>
 }
 
 export type Settings = Extract<CompileResult, { ok: true }> & {
@@ -51,6 +53,7 @@ export async function readSettings(
     cores: source.cores,
     startedUnixMs: source.startedUnixMs,
     recordRequests: source.recordRequests,
+    ...source.models?.(),
     ...(file === '' ? {} : { directory: dirname(file) }),
   })
   if (!compiled.ok) return refused(file || 'environment', locateProblems(compiled.problems, positions))

@@ -13,6 +13,8 @@ export interface MetricSources {
   /** The labels of each series, by its row. `model` is one that is configured, else `unknown`, so a client cannot add series. */
   seriesLabels(): readonly SeriesLabels[]
   processInfo(): ProcessInfo
+  /** Catalogs of models that were read, by where they are from. */
+  catalogLoads?(): readonly { readonly source: string; readonly result: string; readonly count: number }[]
   /** What each breaker says at this moment: 0 closed, 1 open, 2 half-open. Left out while there are no breakers. */
   breakers?(): readonly { readonly provider: string; readonly state: 0 | 1 | 2 }[]
 }
@@ -54,6 +56,7 @@ export function createMetrics(sources: MetricSources): Metrics {
         ...exchangeFamilies(usedSeries(rows, sources)),
         ...gatewayFamilies(rows),
         ...threadFamilies(sources.processInfo(), rows),
+        ...(sources.catalogLoads === undefined ? [] : [catalogFamily(sources.catalogLoads())]),
         ...(sources.breakers === undefined ? [] : [breakerFamily(sources.breakers())]),
         ...(await processFamilies()),
       ]
@@ -284,6 +287,13 @@ function threadFamilies(info: ProcessInfo, rows: MetricReader): Family[] {
     ),
   ]
 }
+
+const catalogFamily = (loads: readonly { source: string; result: string; count: number }[]): Family => ({
+  name: 'gateway_catalog_loads_total',
+  help: 'Catalogs of models read: the built-in one (fallback), or one from the URL (remote).',
+  type: 'counter',
+  samples: loads.map(({ source, result, count }) => ({ labels: renderLabels({ source, result }), value: count })),
+})
 
 /** Asked at the scrape: a breaker whose cool-down is over says so without traffic. */
 const breakerFamily = (breakers: readonly { provider: string; state: number }[]): Family => ({

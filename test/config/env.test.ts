@@ -31,6 +31,8 @@ test('an empty environment has safe defaults', () => {
     trustedProxies: ['127.0.0.0/8', '::1/128'],
     enablePprof: false,
     proxy: { http: '', https: '', all: '', no: [] },
+    modelCatalog: { url: '', timeoutMs: 10_000 },
+    modelDiscoveryMs: 0,
   })
   assert.deepEqual([variables, secrets], [{}, []])
 })
@@ -189,4 +191,27 @@ test('an unknown log level or flag is warned of, and the flag is off', () => {
 test('a proxy that is not an HTTP proxy is refused', () => {
   assert.equal(problems({ HTTPS_PROXY: 'socks5://proxy:1080' }).length, 1)
   assert.equal(problems({ ALL_PROXY: 'http://' }).length, 1)
+})
+
+test('a newer catalog is fetched only from a URL, and not with a timeout of nothing', () => {
+  const url = 'https://example.com/catalog.json?v=1'
+  const catalogOf = (variables: Record<string, string>) => environment(variables).modelCatalog
+  assert.deepEqual(catalogOf({ FERRO_MODEL_CATALOG_URL: url }), { url, timeoutMs: 10_000 })
+  assert.deepEqual(catalogOf({ FERRO_MODEL_CATALOG_URL: url, FERRO_MODEL_CATALOG_TIMEOUT: '1m' }), {
+    url,
+    timeoutMs: 60_000,
+  })
+  assert.equal(catalogOf({ FERRO_MODEL_CATALOG_URL: url, FERRO_MODEL_CATALOG_TIMEOUT: '0' }).url, '')
+  assert.equal(catalogOf({ FERRO_MODEL_CATALOG_URL: 'file:///etc/passwd' }).url, '')
+  assert.match(warnings({ FERRO_MODEL_CATALOG_URL: 'nowhere' }).join(), /FERRO_MODEL_CATALOG_URL.*URL/)
+  assert.match(warnings({ FERRO_MODEL_CATALOG_TIMEOUT: '10' }).join(), /FERRO_MODEL_CATALOG_TIMEOUT.*duration/)
+})
+
+test('models are discovered every minute at most; less is a mistake, and ignored', () => {
+  const every = (text: string) => environment({ FERRO_MODEL_DISCOVERY_INTERVAL: text }).modelDiscoveryMs
+  assert.deepEqual(['6h', '1m', '60s', '0', ''].map(every), [21_600_000, 60_000, 60_000, 0, 0])
+  for (const text of ['59s', '1', 'daily', '-1h', '9999999h']) {
+    assert.equal(every(text), 0, text)
+    assert.match(warnings({ FERRO_MODEL_DISCOVERY_INTERVAL: text }).join(), /FERRO_MODEL_DISCOVERY_INTERVAL.*1m up/)
+  }
 })

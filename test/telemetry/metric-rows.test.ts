@@ -105,6 +105,18 @@ test('readers see the sum of the threads', () => {
   assert.equal(reader.series(1), null)
 })
 
+test('a cost that is not known adds nothing to the sum, and is counted apart from one that is nothing', () => {
+  const memory = createMetricMemory({ threads: 1, series: 2 })
+  const metrics = threadMetrics(memory, 0)
+  for (const cost of [700, null, 0, null, null]) metrics.finish(sampleRecord({ series: 1 }), 'success', cost)
+  const totals = readMetrics(memory).series(1)
+  assert.deepEqual([totals?.costNanoUsd, totals?.unpriced, totals?.outcome.success], [700, 3, 5])
+  assert.ok(
+    Object.values(totals!.errors).every(count => count === 0),
+    "it is in nobody else's place",
+  )
+})
+
 test('a dead thread holds nothing, but what it counted stays, and its successor goes on from there', () => {
   const memory = createMetricMemory({ threads: 2, series: 1 })
   const first = threadMetrics(memory, 1)

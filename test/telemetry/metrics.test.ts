@@ -54,10 +54,14 @@ const splitSample = (line: string): [string, number] => {
 }
 
 test('each registered metric has a line once its source was written, and none is dead', async () => {
-  const { threads, metrics } = setUp({ breakers: () => [{ provider: 'primary', state: 2 }] })
+  const { threads, metrics } = setUp({
+    breakers: () => [{ provider: 'primary', state: 2 }],
+    catalogLoads: () => [{ source: 'remote', result: 'failed', count: 3 }],
+  })
   for (const thread of threads) {
     for (const outcome of outcomes)
       thread.finish(sampleRecord({ series: 1, tokensReasoning: 2, tokensCacheRead: 3 }), outcome, 4e9)
+    thread.finish(sampleRecord({ series: 1 }), 'success', null)
     for (const type of errorTypes) thread.providerError(1, type)
     for (const counter of counters) thread.add(counter, 6)
     for (const gauge of gauges)
