@@ -104,9 +104,8 @@ export class Discovery {
     if (provider === undefined || discovery === undefined) return null
     const { upstream, userAgent } = this.#parts
     const root = new URL(discovery.root?.(target.settings) ?? provider.origin(target.settings))
-    const authorizer = createAuthorizer(provider.auth(target.settings))
-    // A scheme that computes its headers per request.
-    if (authorizer.authorize !== null) return null
+    const { proxy, tls } = target
+    const authorizer = createAuthorizer(provider.auth(target.settings), { upstream, proxy, ca: tls?.ca })
     const origin = upstream.origin({
       url: root.origin,
       maxConnections: 1,
@@ -133,7 +132,11 @@ export class Discovery {
     for (let page: string | undefined = discovery.path; page !== undefined; ) {
       if (asked.has(page) || asked.size >= limits.pages) return refused('its list does not end')
       asked.add(page)
-      const fetched = await fetchWhole(origin, base + page, headers, {
+      const path = base + page
+      const request = { method: 'GET', host: root.host, path, contentType: '', body: null, nowMs: Date.now() }
+      const own = (await authorizer.authorize?.(request)) ?? ''
+      if (own instanceof Failure) return own
+      const fetched = await fetchWhole(origin, path, [...headers, ...pairsOf(own)], {
         timeoutMs: limits.timeoutMs,
         maxBytes: limits.bytes,
       })
@@ -159,6 +162,16 @@ function decode({ status, body }: Fetched, read: NonNullable<Provider['discovery
 }
 
 const refused = (cause: string): Failure => new Failure('upstream_error', { cause })
+
+/** `name: value` lines, each ended by CRLF, as pairs. */
+const pairsOf = (lines: string): [string, string][] =>
+  lines
+    .split('\r\n')
+    .filter(Boolean)
+    .map(line => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon), line.slice(colon + 1).trim()]
+    })
 
 /** What may stand in a config, a log and a metric. */
 const isId = (id: string): boolean => id.length <= limits.idLength && !/[\x00-\x1f\x7f]/.test(id)

@@ -26,6 +26,72 @@ export type Auth =
   | { readonly scheme: 'none' }
   | { readonly scheme: 'bearer'; readonly token: string }
   | { readonly scheme: 'header'; readonly name: string; readonly value: string }
+  | SigV4Auth
+  | GoogleAuth
+  | EntraAuth
+  | ClientCredentialsAuth
+
+/**
+ * Each request is signed. '' = not given. The keys given here win; without them a web identity (`webIdentityTokenFile`
+ * and `roleArn`); without that AWS's default chain (environment, profile, container, instance). Without a
+ * `webIdentityTokenFile` a `roleArn` is then assumed with what was found.
+ */
+export interface SigV4Auth {
+  readonly scheme: 'sigv4'
+  /** `bedrock` */
+  readonly service: string
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken: string
+  /** Of the shared files; '' leaves it to AWS_PROFILE. */
+  readonly profile: string
+  readonly roleArn: string
+  readonly webIdentityTokenFile: string
+  /** '' = `ferrite` */
+  readonly roleSessionName: string
+  readonly externalId?: string
+  /** Of the security token service; '' = the region's. */
+  readonly stsEndpoint?: string
+}
+
+export interface GoogleAuth {
+  readonly scheme: 'google'
+  /** '' = Application Default Credentials; else a credentials JSON (a service account's or another), or the path of its file. */
+  readonly credentials: string
+  /** The project that is billed; '' = the one the credentials name, if any. */
+  readonly userProject?: string
+}
+
+/**
+ * Microsoft Entra ID. '' = not given. A client secret wins, then a federated token (workload identity); without either
+ * the managed identity of the machine or the App Service, of which `clientId` picks one.
+ */
+export interface EntraAuth {
+  readonly scheme: 'entra'
+  readonly tenantId: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly federatedTokenFile: string
+  /** '' = `https://login.microsoftonline.com` */
+  readonly authorityHost: string
+  /** `https://cognitiveservices.azure.com/.default` */
+  readonly scope: string
+  /** IDENTITY_ENDPOINT and IDENTITY_HEADER of an App Service. */
+  readonly identityEndpoint?: string
+  readonly identityHeader?: string
+  /** Of the instance metadata service; '' = `http://169.254.169.254`. */
+  readonly metadataHost?: string
+}
+
+/** RFC 6749 §4.4, the client authenticated by HTTP Basic. */
+export interface ClientCredentialsAuth {
+  readonly scheme: 'oauth-client-credentials'
+  readonly tokenUrl: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly scope: string
+}
 
 /** What a codec may know of the target it encodes for. */
 export interface TargetContext {

@@ -41,6 +41,8 @@ export class Walk {
   readonly #targets: readonly CompiledTarget[]
   /** The request's bytes; a copy of our own when they may be needed again. */
   #body: Uint8Array | null
+  /** The request's bytes while they belong to somebody else. */
+  readonly #lent: Uint8Array | null
   #index = 0
   /** Attempts at the current target. */
   #tries = 0
@@ -60,6 +62,7 @@ export class Walk {
     this.metrics = metrics
     this.#targets = targets
     const again = targets.length > 1 || targets[0]!.data.retry.attempts > 1
+    this.#lent = isLent && !again ? bytes : null
     this.#body = again && isLent ? Buffer.from(bytes) : bytes
     const { requestTimeoutMs } = exchange.snapshot.data
     if (requestTimeoutMs > 0) this.#deadline = setTimeout(() => this.#expired(), requestTimeoutMs)
@@ -144,6 +147,11 @@ export class Walk {
     this.#giveUp(failure)
   }
 
+  /** Whether these bytes are good for this turn only. */
+  isLent(bytes: Uint8Array): boolean {
+    return bytes === this.#lent
+  }
+
   /** The client has caught up. */
   resume(): void {
     this.#current?.resume()
@@ -202,6 +210,11 @@ class Attempt implements UpstreamHandler, Flow {
   #errorStatus = 0
   #errorHintMs = -1
   #error: Buffer[] = []
+  /** What a rejected authorization may be tried again with, once. */
+  #signed: { readonly composed: Composed; readonly lines: string } | null = null
+  #errorDate = ''
+  #errorType = ''
+  #hasSignedAnew = false
   #errorBytes = 0
   #holding = false
   #over = false
@@ -284,10 +297,13 @@ class Attempt implements UpstreamHandler, Flow {
     return this.#exchange.surface!.streams === 'chunks'
   }
 
-  #authorize(composed: Composed): void {
+  #authorize(asked: Composed): void {
     const { authorize } = this.target.authorizer
-    if (authorize === null) return this.#dispatch(composed, '')
-    const { route, contentType, body } = composed
+    if (authorize === null) return this.#dispatch(asked, '')
+    const { route, contentType } = asked
+    // A credential may have to be fetched, or fetched anew: lent bytes are not there any more then.
+    const body = asked.body === null || !this.#walk.isLent(asked.body) ? asked.body : Buffer.from(asked.body)
+    const composed = { route, contentType, body }
     const lines = authorize({
       method: route.head.method,
       host: route.host,
@@ -298,17 +314,17 @@ class Attempt implements UpstreamHandler, Flow {
     })
     if (typeof lines === 'string') return this.#dispatch(composed, lines)
     if (lines instanceof Failure) return this.#fail(lines)
-    // A credential is fetched: the bytes may not be there any more when it has come.
-    const kept = body === null ? composed : { ...composed, body: Buffer.from(body) }
     void lines.then(ready => {
       if (this.#over) return
       if (ready instanceof Failure) this.#fail(ready)
-      else this.#dispatch(kept, ready)
+      else this.#dispatch(composed, ready)
     })
   }
 
-  #dispatch({ route, body, contentType }: Composed, authorization: string): void {
+  #dispatch(composed: Composed, authorization: string): void {
     const exchange = this.#exchange
+    const { route, body, contentType } = composed
+    if (this.target.authorizer.rejected !== undefined) this.#signed = { composed, lines: authorization }
     const { trace, incoming, snapshot } = exchange
     let extraHeaders = `traceparent: ${formatTraceparent(trace.traceId, newSpanId(), trace.sampled)}\r\n${authorization}`
     if (trace.parentSpanId !== '') extraHeaders += headerLine('tracestate', incoming.header('tracestate'))
@@ -418,6 +434,10 @@ class Attempt implements UpstreamHandler, Flow {
     if (status < 200 || status > 299) {
       this.#errorStatus = status
       this.#errorHintMs = retryHintMs(name => headers.get(name), Date.now())
+      if (this.#signed !== null && (status === 401 || status === 403)) {
+        this.#errorDate = headers.get('date')
+        this.#errorType = headers.get('x-amzn-errortype')
+      }
       if (whole !== null) this.#takeError(whole)
       return
     }
@@ -495,7 +515,10 @@ class Attempt implements UpstreamHandler, Flow {
   onEnd(): void {
     if (this.#over) return
     this.#exchange.endCall()
-    if (this.#errorStatus !== 0) return this.#fail(this.#errorFailure())
+    if (this.#errorStatus !== 0) {
+      if (!this.#signsAnew()) this.#fail(this.#errorFailure())
+      return
+    }
     const step = this.#again ?? this.#read(this.#reply!, null, true)
     if (step === null) this.#succeeded()
     else if (step instanceof Failure) this.#fail(step)
@@ -505,6 +528,29 @@ class Attempt implements UpstreamHandler, Flow {
         this.#reply = new LastWord(step.trip, this.#context, answer => reply.finish(answer))
       this.#follow(step)
     }
+  }
+
+  /** A token that was taken back, or a clock that is wrong: worth one more try with fresh lines. */
+  #signsAnew(): boolean {
+    const signed = this.#signed
+    const status = this.#errorStatus
+    if (signed === null || this.#hasSignedAnew || (status !== 401 && status !== 403)) return false
+    const isWorthIt = this.target.authorizer.rejected!({
+      status,
+      lines: signed.lines,
+      date: this.#errorDate,
+      errorType: this.#errorType,
+      body: Buffer.concat(this.#error).toString('utf8'),
+      nowMs: Date.now(),
+    })
+    if (!isWorthIt) return false
+    this.#hasSignedAnew = true
+    this.#errorStatus = 0
+    this.#error = []
+    this.#errorBytes = 0
+    this.#upstream = null
+    this.#authorize(signed.composed)
+    return true
   }
 
   #succeeded(): void {

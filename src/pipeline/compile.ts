@@ -133,7 +133,12 @@ function compileTarget(
   userAgent: string,
 ): CompiledTarget {
   const { upstream: settings } = snapshot
-  const authorizer = createAuthorizer(provider.auth(data.settings))
+  const authorizer = createAuthorizer(provider.auth(data.settings), {
+    upstream,
+    proxy: data.proxy,
+    ca: data.tls?.ca,
+  })
+  authorizer.warmUp?.()
   const routes = new Routes({
     root: provider.origin(data.settings),
     hosts: provider.hosts ?? [],
