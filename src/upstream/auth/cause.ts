@@ -2,7 +2,7 @@ import { Failure } from '../../core/failures.ts'
 import { createRedactor } from '../../core/redact.ts'
 import type { Fetch } from './credential.ts'
 
-const maxCauseChars = 300
+const maxCauseChars = 500
 
 export const authFailure = (cause: string): Failure => new Failure('upstream_auth_error', { cause })
 

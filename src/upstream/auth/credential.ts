@@ -46,9 +46,11 @@ export class Credential<T> {
   #rejectedMs = Number.NEGATIVE_INFINITY
   #reserve: Held<T> | null = null
 
-  constructor(fetch: Fetch<T>, clock: Clock) {
+  /** `initial` is there without a fetch. */
+  constructor(fetch: Fetch<T>, clock: Clock, initial: Fetched<T> | null = null) {
     this.#fetch = fetch
     this.#clock = clock
+    if (initial !== null) this.#took(initial)
   }
 
   get(nowMs: number): T | Failure | Promise<T | Failure> {

@@ -84,8 +84,9 @@ function fromLibrary(json: JsonObject | null, wantsProject: boolean, clock: Cloc
   return guarded('Google credentials', libraryTimeoutMs, secrets, async () => {
     // Loaded by whoever needs it, as it takes megabytes. The default export: bundled, a CommonJS package has no other.
     const { GoogleAuth: Library } = (await import('google-auth-library')).default
-    // A new one each time notices new files.
-    const client = await new Library({ scopes: scope, ...(json !== null && { credentials: json }) }).getClient()
+    const given = json === null ? {} : { credentials: json }
+    // A new one each time notices new files. No token depends on the project; without one it goes looking for it.
+    const client = await new Library({ scopes: scope, projectId: 'none', ...given }).getClient()
     const { token } = await client.getAccessToken()
     if (typeof token !== 'string' || token === '' || !isHeaderSafe(token) || token.length > 16_384)
       return authFailure('Google credentials: no usable access token')

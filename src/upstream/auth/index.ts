@@ -9,12 +9,12 @@ import {
   type Rejection,
   systemClock,
 } from './authorizer.ts'
-import { awsSource } from './aws/credentials.ts'
+import { awsSource, givenKeys } from './aws/credentials.ts'
 import type { AwsCredentials } from './aws/signer.ts'
 import { SigV4Authorizer } from './aws/sigv4.ts'
 import { guarded } from './cause.ts'
 import { clientCredentials } from './client-credentials.ts'
-import { Credential, type Fetch } from './credential.ts'
+import { Credential, type Fetch, type Fetched } from './credential.ts'
 import { entra } from './entra.ts'
 import { google, userProjectHeader } from './google.ts'
 
@@ -33,7 +33,7 @@ export function createAuthorizer(auth: Auth, parts: AuthParts): Authorizer {
       return { fixed: applyAuth(auth), authorize: null }
     case 'sigv4': {
       const fetch = (): Fetch<AwsCredentials> => awsSource(auth, parts, clock)
-      return new SigV4Authorizer(auth, shared(auth, parts, clock, 'AWS credentials', fetch), clock)
+      return new SigV4Authorizer(auth, shared(auth, parts, clock, 'AWS credentials', fetch, givenKeys(auth)), clock)
     }
     case 'google': {
       const fetch = (): Fetch<string> => google(auth, parts, clock)
@@ -83,7 +83,14 @@ type Known = Map<string, WeakRef<Credential<unknown>>>
 const known = new WeakMap<Upstream, Known>()
 
 /** Equal descriptions share one credential, for as long as someone uses it: a reload fetches nothing again. */
-function shared<T>(auth: Auth, parts: AuthParts, clock: Clock, what: string, fetch: () => Fetch<T>): Credential<T> {
+function shared<T>(
+  auth: Auth,
+  parts: AuthParts,
+  clock: Clock,
+  what: string,
+  fetch: () => Fetch<T>,
+  initial: Fetched<T> | null = null,
+): Credential<T> {
   let credentials = known.get(parts.upstream)
   if (credentials === undefined) {
     credentials = new Map()
@@ -94,7 +101,7 @@ function shared<T>(auth: Auth, parts: AuthParts, clock: Clock, what: string, fet
   const found = credentials.get(key)?.deref()
   // The key begins with the scheme, which decides what is fetched.
   if (found !== undefined) return found as Credential<T>
-  const credential = new Credential(guarded(what, fetchTimeoutMs, [], fetch()), clock)
+  const credential = new Credential(guarded(what, fetchTimeoutMs, [], fetch()), clock, initial)
   credentials.set(key, new WeakRef(credential as Credential<unknown>))
   return credential
 }

@@ -2,7 +2,7 @@ import { Failure } from '../../../core/failures.ts'
 import type { SigV4Auth } from '../../../core/provider.ts'
 import type { AuthParts, Clock } from '../authorizer.ts'
 import { authFailure, guarded } from '../cause.ts'
-import type { Fetch } from '../credential.ts'
+import type { Fetch, Fetched } from '../credential.ts'
 import { readSmallFile } from '../small-file.ts'
 import type { AwsCredentials } from './signer.ts'
 import { askSts, awsCredentials } from './sts.ts'
@@ -16,6 +16,13 @@ export function awsSource(auth: SigV4Auth, parts: AuthParts, clock: Clock): Fetc
   if (accessKeyId !== '' || secretAccessKey !== '') return assuming(auth, staticKeys(auth), parts, clock)
   if (profile === '' && webIdentityTokenFile !== '' && roleArn !== '') return webIdentity(auth, parts, clock)
   return assuming(auth, defaultChain(auth), parts, clock)
+}
+
+/** What needs no fetching: given keys that sign by themselves. Else null. */
+export function givenKeys(auth: SigV4Auth): Fetched<AwsCredentials> | null {
+  const { accessKeyId, secretAccessKey, sessionToken, roleArn, webIdentityTokenFile } = auth
+  if (roleArn !== '' && webIdentityTokenFile === '') return null
+  return awsCredentials(accessKeyId, secretAccessKey, sessionToken, Number.POSITIVE_INFINITY)
 }
 
 function staticKeys({ accessKeyId, secretAccessKey, sessionToken }: SigV4Auth): Fetch<AwsCredentials> {
@@ -67,18 +74,44 @@ function defaultChain({ region, profile }: SigV4Auth): Fetch<AwsCredentials> {
   return guarded('AWS credential chain', chainTimeoutMs, [], async () => {
     // Loaded by whoever needs it, as it takes megabytes. The default export: bundled, a CommonJS package has no other.
     const { defaultProvider } = (await import('@aws-sdk/credential-provider-node')).default
-    const found = await defaultProvider({
+    const reasons = new Reasons()
+    const provide = defaultProvider({
       ...(profile !== '' && { profile }),
       clientConfig: { region },
       ignoreCache: true,
       ec2MetadataV1Disabled: true,
       timeout: 2_000,
       maxRetries: 2,
-    })()
+      logger: reasons,
+    })
+    const found = await provide().catch(error => reasons.extend(error))
     const { accessKeyId, secretAccessKey, sessionToken = '', expiration } = found
     return (
       awsCredentials(accessKeyId, secretAccessKey, sessionToken, expiration?.getTime() ?? Number.NaN) ??
       authFailure('AWS credential chain: what it gave can not sign')
     )
   })
+}
+
+/** Why each link of the chain had nothing: the error at its end says only that none had. */
+class Reasons {
+  readonly #found: string[] = []
+
+  /** `@smithy/property-provider -> Could not read profile x` */
+  readonly debug = (text: unknown): void => {
+    const reason = typeof text === 'string' ? /^\S+ (?:->|\(!\)) (.*)/s.exec(text)?.[1] : undefined
+    if (reason === undefined || this.#found.length >= 12) return
+    // The whole command line, and what the program wrote.
+    this.#found.push(reason.startsWith('Command failed') ? 'the command failed' : reason.replace(/\.?$/, ''))
+  }
+  readonly trace = (): void => undefined
+  readonly info = (): void => undefined
+  readonly warn = (): void => undefined
+  readonly error = (): void => undefined
+
+  extend(error: unknown): never {
+    const message = error instanceof Error ? error.message : 'failed'
+    const others = this.#found.filter(reason => reason !== message)
+    throw new Error(others.length === 0 ? message : `${message}: ${others.join('; ')}`)
+  }
 }
