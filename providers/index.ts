@@ -5,6 +5,7 @@ import { azureFoundry } from './azure-foundry.ts'
 import { azureOpenai } from './azure-openai.ts'
 import { cerebras } from './cerebras.ts'
 import { cloudflare } from './cloudflare.ts'
+import { cohere } from './cohere.ts'
 import { databricks } from './databricks.ts'
 import { deepinfra } from './deepinfra.ts'
 import { deepseek } from './deepseek.ts'
@@ -41,6 +42,7 @@ export const providers: readonly Provider[] = [
   azureOpenai,
   cerebras,
   cloudflare,
+  cohere,
   databricks,
   deepinfra,
   deepseek,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { anthropic } from '../../providers/anthropic.ts'
+import { cohere } from '../../providers/cohere.ts'
 import { geminiSchema } from '../../providers/dialects/gemini/schema.ts'
 import { gemini } from '../../providers/gemini.ts'
 import { Failure } from '../../src/core/failures.ts'
@@ -9,6 +10,7 @@ import type { ChatRequest, Provider } from '../../src/core/provider.ts'
 import { SseParser } from '../../src/upstream/framing/sse.ts'
 import { accumulate } from '../support/accumulate.ts'
 import { anthropicKey, signature, startMockAnthropic } from '../support/mock-anthropic.ts'
+import { cohereKey, startMockCohere } from '../support/mock-cohere.ts'
 import { geminiKey, startMockGemini, thoughtSignature } from '../support/mock-gemini.ts'
 
 /** Whole conversations with upstreams that refuse whatever the vendor would refuse. */
@@ -27,6 +29,7 @@ interface Side {
   readonly provider: Provider
   readonly settings: Readonly<Record<string, string>>
   readonly model: string
+  readonly isWithoutThoughts?: boolean
 }
 
 const sides: Readonly<Record<string, (t: TestContext) => Promise<Side>>> = {
@@ -34,6 +37,8 @@ const sides: Readonly<Record<string, (t: TestContext) => Promise<Side>>> = {
   'Claude that adapts': t => claude(t, 'claude-opus-4-7'),
   'Gemini 2.5': t => google(t, 'gemini-2.5-flash'),
   'Gemini 3': t => google(t, 'gemini-3-pro-preview'),
+  'Command A': async t => ({ ...(await command(t, 'command-a-03-2025')), isWithoutThoughts: true }),
+  'Command A that thinks': t => command(t, 'command-a-reasoning-08-2025'),
 }
 
 async function claude(t: TestContext, model: string): Promise<Side> {
@@ -44,6 +49,11 @@ async function claude(t: TestContext, model: string): Promise<Side> {
 async function google(t: TestContext, model: string): Promise<Side> {
   const { url } = await startMockGemini(t)
   return { provider: gemini, model, settings: { apiKey: geminiKey, baseUrl: url } }
+}
+
+async function command(t: TestContext, model: string): Promise<Side> {
+  const { url } = await startMockCohere(t)
+  return { provider: cohere, model, settings: { apiKey: cohereKey, baseUrl: url } }
 }
 
 /** What a client gets, as a whole answer. */
@@ -60,10 +70,11 @@ async function ask({ provider, settings, model }: Side, request: JsonObject, str
   const body = codec.encode({ model, ...request } as ChatRequest, target)
   assert.ok(!(body instanceof Failure), body instanceof Failure ? body.message : '')
   const auth = provider.auth(settings)
-  assert.ok(auth.scheme === 'header')
+  assert.ok(auth.scheme === 'header' || auth.scheme === 'bearer')
+  const [header, value] = auth.scheme === 'header' ? [auth.name, auth.value] : ['authorization', `Bearer ${auth.token}`]
   const response = await fetch(provider.origin(settings) + codec.path(target), {
     method: 'POST',
-    headers: { 'content-type': 'application/json', [auth.name]: auth.value, ...codec.headers },
+    headers: { 'content-type': 'application/json', [header]: value, ...codec.headers },
     body: JSON.stringify(body),
   })
   const text = await response.text()
@@ -98,7 +109,7 @@ for (const [name, start] of Object.entries(sides))
       const first = await ask(side, { ...request, messages: [question] }, stream)
       const message = messageOf(first)
       assert.equal(finishOf(first), 'tool_calls')
-      assert.equal(message.reasoning_content, 'Let me think.')
+      assert.equal(message.reasoning_content, side.isWithoutThoughts ? undefined : 'Let me think.')
       const [call] = message.tool_calls as { id: string; function: { name: string; arguments: string } }[]
       assert.equal(call.function.name, 'get_weather')
       assert.deepEqual(JSON.parse(call.function.arguments), { city: 'Oslo' })
