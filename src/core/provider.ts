@@ -175,6 +175,8 @@ export interface RoundTrip {
   /** Its answer is the stream that the client asked for, in the codec's framing, for `events`. */
   readonly stream?: boolean
   /** In place of the codec's own. */
+  readonly events?: (target: TargetContext) => EventDecoder
+  /** In place of the codec's own. */
   readonly decode?: (body: JsonObject, target: TargetContext) => Answer | Again | Failure
   /** Where a POST without a body ends the job, should the client leave or time run out before there is an answer. */
   readonly abandon?: string
@@ -210,6 +212,8 @@ export interface Codec<Request = JsonObject, Body extends JsonObject | RawBody =
   readonly defaultModel?: string
   /** Constant headers beyond auth and content type; lower-case names. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Those of the first request, in place of `headers`, where they follow from what is asked. Few and constant. */
+  headersFor?(target: TargetContext): Readonly<Record<string, string>> | undefined
   /** The upstream's name for the completion ceiling; what the client sent is brought to it. Absent: left as it came. */
   readonly tokenLimit?: 'max_tokens' | 'max_completion_tokens'
   /** Parameters of the surface that don't go out as they came; all others are forwarded. */

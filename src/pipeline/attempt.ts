@@ -14,7 +14,7 @@ import { BytesRelay, contentTypeLine, isJsonType } from './reply-bytes.ts'
 import { EventRelay } from './reply-events.ts'
 import { JsonRelay, LastWord, parseError, Translation } from './reply-json.ts'
 import { StreamRelay, StreamTranslation } from './reply-stream.ts'
-import type { Route } from './target-routes.ts'
+import type { Route, RouteRequest } from './target-routes.ts'
 
 /**
  * Retry asks the same target again, fallback the next one: both are decided here, from the failure's own `retry` and
@@ -183,6 +183,12 @@ interface Composed {
   readonly contentType: string
 }
 
+interface RoutePlan extends Pick<RouteRequest, 'method' | 'root' | 'path' | 'headers'> {
+  readonly hasJson: boolean
+  /** A stream comes back. */
+  readonly streams: boolean
+}
+
 const jsonContent = 'application/json'
 /** How often a job may be asked after; the deadlines end it sooner. */
 const mostTrips = 100_000
@@ -251,9 +257,18 @@ class Attempt implements UpstreamHandler, Flow {
       const { call } = this.#walk
       const isRaw = encoded instanceof RawBody
       const contentType = isRaw ? encoded.contentType : call.contentType
-      const isFixed = contentType === ''
+      const { headers, headersFor } = this.#codec
+      const own = headersFor === undefined ? headers : this.#codec.headersFor!(this.#context)
+      const path = this.#codec.path(this.#context)
       return {
-        route: this.#route('POST', this.#root, this.#codec.path(this.#context), isFixed, this.#streams),
+        route: this.#route({
+          method: 'POST',
+          root: this.#root,
+          path,
+          hasJson: contentType === '',
+          streams: this.#streams,
+          headers: own,
+        }),
         body: isRaw ? encoded.bytes : encoded,
         contentType,
       }
@@ -267,8 +282,8 @@ class Attempt implements UpstreamHandler, Flow {
     return this.#context.stream && this.#codec.isJob !== true
   }
 
-  #route(method: string, root: string, path: string, hasJson: boolean, streams: boolean): Route {
-    const { framing, headers } = this.#codec
+  #route({ method, root, path, hasJson, streams, headers }: RoutePlan): Route {
+    const { framing } = this.#codec
     return this.target.routes.to({
       method,
       root,
@@ -385,7 +400,7 @@ class Attempt implements UpstreamHandler, Flow {
       const verb = method ?? (body === undefined ? 'GET' : 'POST')
       const hasJson = body !== undefined && !isRaw
       return {
-        route: this.#route(verb, place.root, place.path, hasJson, stream),
+        route: this.#route({ ...place, method: verb, hasJson, streams: stream, headers: this.#codec.headers }),
         body: body === undefined ? null : isRaw ? body.bytes : Buffer.from(JSON.stringify(body)),
         contentType: isRaw ? body.contentType : '',
       }
@@ -490,9 +505,10 @@ class Attempt implements UpstreamHandler, Flow {
     const { streamUsage } = exchange.snapshot.data.compatibility
     const wish = this.#walk.call.usageWish
     const withholdUsage = streamUsage === 'always' ? wish === false : wish !== true
-    return this.#codec.relay === 'verbatim'
-      ? new StreamRelay(exchange, head, this, withholdUsage)
-      : new StreamTranslation(exchange, this.#codec, this.#context, head, this, withholdUsage)
+    if (this.#codec.relay === 'verbatim' && this.#trip === null)
+      return new StreamRelay(exchange, head, this, withholdUsage)
+    const codec = this.#trip?.events === undefined ? this.#codec : { ...this.#codec, events: this.#trip.events }
+    return new StreamTranslation(exchange, codec, this.#context, head, this, withholdUsage)
   }
 
   /** An answer may be nested deeper than the stack, or be what no codec thought of: that costs no thread either. */

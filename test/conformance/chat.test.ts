@@ -142,7 +142,11 @@ for (const provider of providers) {
       }
       assert.equal(provider.origin(settings) + codec.path(targetContext), upstream.url, name)
       assert.deepEqual(provider.auth(settings), upstream.auth, name)
-      assert.deepEqual({ ...codec.headers, ...provider.headers?.(settings) }, upstream.headers, name)
+      assert.deepEqual(
+        { ...codec.headers, ...codec.headersFor?.(targetContext), ...provider.headers?.(settings) },
+        upstream.headers,
+        name,
+      )
       if (codec.encode !== null) {
         const before = structuredClone(client)
         assert.deepEqual(codec.encode(client, targetContext), upstream.body, name)

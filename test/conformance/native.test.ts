@@ -5,7 +5,15 @@ import { providers } from '../../providers/index.ts'
 import { noUsage } from '../../src/core/chat.ts'
 import { Failure } from '../../src/core/failures.ts'
 import { isObject, type Json, type JsonObject } from '../../src/core/json.ts'
-import type { ChatCodec, ChatRequest, StreamEvent, TargetContext, Usage } from '../../src/core/provider.ts'
+import {
+  Again,
+  type ChatCodec,
+  type ChatRequest,
+  type RoundTrip,
+  type StreamEvent,
+  type TargetContext,
+  type Usage,
+} from '../../src/core/provider.ts'
 import { SseParser } from '../../src/upstream/framing/sse.ts'
 
 /** What every provider with a wire format of its own must satisfy, written once: the registry × its fixtures. */
@@ -21,10 +29,13 @@ interface RequestCase {
 interface ResponseCase {
   name: string
   model: string
+  stream?: boolean
   upstream: JsonObject
   client?: JsonObject
   /** Classes that are not named are 0. */
   usage?: Partial<Usage>
+  /** A further round trip, in place of an answer. */
+  again?: RoundTrip
   failure?: { kind: string; cause: string }
 }
 interface StreamCase {
@@ -182,14 +193,22 @@ for (const provider of providers) {
       assert.deepEqual(JSON.parse(JSON.stringify(encoded)), upstream?.body, name)
       assert.equal(provider.origin(settings) + codec.path(targetContext), upstream?.url, name)
       assert.deepEqual(provider.auth(settings), upstream?.auth, name)
-      assert.deepEqual({ ...codec.headers, ...provider.headers?.(settings) }, upstream?.headers, name)
+      assert.deepEqual(
+        { ...codec.headers, ...codec.headersFor?.(targetContext), ...provider.headers?.(settings) },
+        upstream?.headers,
+        name,
+      )
     }
   })
 
   test(`${id}: answers come in as recorded`, () => {
-    for (const { name, model, upstream, client, usage, failure } of fixture<ResponseCase[]>(id, 'responses')) {
-      const read = codec.decode(structuredClone(upstream), context(model, false))
-      if (failure === undefined) assert.deepEqual(read, { body: client, usage: { ...noUsage, ...usage } }, name)
+    for (const { name, model, upstream, client, usage, ...more } of fixture<ResponseCase[]>(id, 'responses')) {
+      const { stream = false, again, failure } = more
+      const read = codec.decode(structuredClone(upstream), context(model, stream))
+      if (read instanceof Again) {
+        const { decode: _, events: __, ...trip } = read.trip
+        assert.deepEqual(trip, again, name)
+      } else if (failure === undefined) assert.deepEqual(read, { body: client, usage: { ...noUsage, ...usage } }, name)
       else {
         assert.ok(read instanceof Failure, name)
         assert.deepEqual({ kind: read.kind, ...read.details }, failure, name)
@@ -250,8 +269,8 @@ for (const provider of providers) {
         const encoded = encode(request as ChatRequest, { ...context(target.model, false), ...target })
         assert.ok(encoded instanceof Failure || isObject(encoded))
       }
-    for (const { model, upstream } of fixture<ResponseCase[]>(id, 'responses'))
-      for (const body of spoilt(upstream)) if (isObject(body)) codec.decode(body, context(model, false))
+    for (const { model, stream = false, upstream } of fixture<ResponseCase[]>(id, 'responses'))
+      for (const body of spoilt(upstream)) if (isObject(body)) codec.decode(body, context(model, stream))
     for (const { status, body } of fixture<FailureCase[]>(id, 'failures'))
       for (const odd of spoilt(body))
         if (isObject(odd)) assert.equal(typeof codec.failure(status, odd).message, 'string')
