@@ -26,6 +26,7 @@ import { tableProviders } from './openai-compatible-table.ts'
 import { openrouter } from './openrouter.ts'
 import { perplexity } from './perplexity.ts'
 import { qwen } from './qwen.ts'
+import { replicate } from './replicate.ts'
 import { sambanova } from './sambanova.ts'
 import { together } from './together.ts'
 import { xai } from './xai.ts'
@@ -59,6 +60,7 @@ export const providers: readonly Provider[] = [
   openrouter,
   perplexity,
   qwen,
+  replicate,
   sambanova,
   together,
   xai,
