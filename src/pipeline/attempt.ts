@@ -283,13 +283,14 @@ class Attempt implements UpstreamHandler, Flow {
   }
 
   #route({ method, root, path, hasJson, streams, headers }: RoutePlan): Route {
-    const { framing } = this.#codec
+    const { framing, decodeBytes } = this.#codec
+    const takesBytes = this.#exchange.surface!.hasByteAnswers || decodeBytes !== undefined
     return this.target.routes.to({
       method,
       root,
       path,
       contentType: hasJson ? jsonContent : '',
-      accept: streams ? framings[framing]!.types[0]! : this.#exchange.surface!.hasByteAnswers ? '*/*' : jsonContent,
+      accept: streams ? framings[framing]!.types[0]! : takesBytes ? '*/*' : jsonContent,
       headers,
     })
   }
