@@ -13,6 +13,8 @@ export const cohere = defineProvider({
   auth: ({ apiKey }) => (apiKey ? { scheme: 'bearer', token: apiKey } : { scheme: 'none' }),
   codecs: {
     chat: dialect.chat({ path: '/v2/chat' }),
+    embeddings: dialect.embeddings(),
+    rerank: dialect.rerank(),
   },
   modelPrefixes: ['command', 'embed-', 'rerank-', 'c4ai-aya-'],
   notes:
@@ -25,5 +27,10 @@ export const cohere = defineProvider({
     'command-r7b-12-2024',
     'command-r-plus-08-2024',
     'command-r-08-2024',
+    'embed-v4.0',
+    'embed-english-v3.0',
+    'embed-multilingual-v3.0',
+    'rerank-v4.0-pro',
+    'rerank-v3.5',
   ],
 })

@@ -1,7 +1,13 @@
-import { defineProvider } from '../src/core/provider.ts'
+import { defineProvider, type TargetContext } from '../src/core/provider.ts'
+import { apiRoot } from './base-url.ts'
+import { featureExtraction, textToImage } from './dialects/hugging-face.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
+
+/** Tasks are next to the chat of all providers. */
+const tasks = ({ settings }: TargetContext): string =>
+  `${apiRoot(settings.baseUrl, '/v1').replace(/\/v1$/, '')}/hf-inference`
 
 /** https://huggingface.co/docs/inference-providers/tasks/chat-completion */
 export const huggingFace = defineProvider({
@@ -15,8 +21,11 @@ export const huggingFace = defineProvider({
   discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
+    embeddings: featureExtraction({ root: tasks }),
+    images: textToImage({ root: tasks }),
   },
   anyModel: true,
   models: ['meta-llama/Llama-3.3-70B-Instruct', 'openai/gpt-oss-120b', 'Qwen/Qwen3-32B'],
-  notes: 'A model may end in `:PROVIDER`, `:fastest` or `:cheapest`.',
+  notes:
+    'A model may end in `:PROVIDER`, `:fastest` or `:cheapest`. Vectors and pictures come from its own machines: pictures as bytes, one at a time.',
 })

@@ -1,6 +1,6 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
-import { idsIn, ollamaChat } from './dialects/ollama.ts'
+import { idsIn, ollamaChat, ollamaEmbeddings } from './dialects/ollama.ts'
 import { ollamaTags } from './model-lists.ts'
 
 /** https://docs.ollama.com/api/openai-compatibility */
@@ -15,7 +15,7 @@ export const ollama = defineProvider({
   origin: ({ host }) => apiRoot(withScheme(host), '').replace(/\/v1$/, ''),
   auth: () => ({ scheme: 'none' }),
   discovery: ollamaTags,
-  codecs: { chat: ollamaChat('/v1/chat/completions') },
+  codecs: { chat: ollamaChat('/v1/chat/completions'), embeddings: ollamaEmbeddings('/api/embed') },
   anyModel: true,
   models: ['llama3.2'],
   listedModels: ({ modelList, modelsVariable }) => idsIn(modelList || (isPath(modelsVariable) ? '' : modelsVariable)),

@@ -1,7 +1,27 @@
+import { isObject } from '../src/core/json.ts'
 import { type ChatRequest, defineProvider, type JsonObject } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
+import { type Rerank, readRankings, rerankCodec, rerankUsage } from './dialects/rerank.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
+
+/** https://docs.together.ai/reference/rerank-1 */
+const rerank: Rerank = {
+  path: () => '/rerank',
+  encode: ({ query, documents, most }, { model }) => ({
+    model,
+    query,
+    documents: [...documents],
+    // They come back unasked, which for long ones is most of the answer.
+    return_documents: false,
+    ...(most !== null && most > 0 && { top_n: most }),
+  }),
+  decode({ results, id, usage }) {
+    const rankings = readRankings(results, 'relevance_score')
+    const tokens = isObject(usage) ? usage.prompt_tokens : 0
+    return rankings && { rankings, id: typeof id === 'string' ? id : '', usage: rerankUsage(tokens) }
+  },
+}
 
 /** https://docs.together.ai/reference/chat-completions-1 */
 export const together = defineProvider({
@@ -15,6 +35,7 @@ export const together = defineProvider({
       tokenLimit: 'max_tokens',
       prepare: countLogprobs,
     }),
+    rerank: rerankCodec(rerank),
   },
   anyModel: true,
   models: [

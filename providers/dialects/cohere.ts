@@ -1,8 +1,11 @@
-import type { ChatCodec } from '../../src/core/provider.ts'
+import type { ChatCodec, Codec } from '../../src/core/provider.ts'
 import { fromChatResponse } from './cohere/answer.ts'
+import { embedPath, fromEmbedResponse, toEmbedRequest } from './cohere/embed.ts'
 import { toUpstreamError } from './cohere/error.ts'
 import { ChatEvents } from './cohere/events.ts'
 import { toChatRequest } from './cohere/request.ts'
+import { rerank } from './cohere/rerank.ts'
+import { rerankCodec } from './rerank.ts'
 
 /** Cohere's API, version 2. https://docs.cohere.com/reference/chat */
 export const cohere = {
@@ -18,6 +21,17 @@ export const cohere = {
       failure: toUpstreamError,
     }
   },
+  embeddings(): Codec {
+    return {
+      relay: null,
+      framing: 'sse',
+      path: () => embedPath,
+      encode: toEmbedRequest,
+      decode: fromEmbedResponse,
+      failure: toUpstreamError,
+    }
+  },
+  rerank: (): Codec => ({ ...rerankCodec(rerank), failure: toUpstreamError }),
 }
 
 const params = {

@@ -1,6 +1,9 @@
 import { Failure } from '../../src/core/failures.ts'
 import { isObject } from '../../src/core/json.ts'
-import type { ChatCodec, ChatRequest, JsonObject, TargetContext } from '../../src/core/provider.ts'
+import type { ChatCodec, ChatRequest, Codec, JsonObject, TargetContext } from '../../src/core/provider.ts'
+import { omittedParameters, Refusal, refuseOmitted } from './chat-request.ts'
+import { embeddingList, embeddingParams, inputUsage, readTexts, readVectors, textCount } from './embedding.ts'
+import { toUpstreamError } from './error-body.ts'
 import { openai } from './openai.ts'
 
 /** What Ollama makes of OpenAI's chat. https://docs.ollama.com/api/openai-compatibility */
@@ -35,6 +38,30 @@ function hasRemoteImage(message: ChatRequest['messages'][number]): boolean {
     return typeof url === 'string' && /^https?:/i.test(url)
   })
 }
+
+/** Its own, as they came. */
+const embedOptions = ['dimensions', 'keep_alive', 'options', 'truncate'] as const
+const embedKnown: ReadonlySet<string> = new Set([...embeddingParams, ...embedOptions])
+
+/** https://docs.ollama.com/api/embed */
+export const ollamaEmbeddings = (path: string): Codec => ({
+  relay: null,
+  framing: 'sse',
+  path: () => path,
+  encode(request: JsonObject, target) {
+    const refusal = new Refusal()
+    refuseOmitted(omittedParameters(request, embedKnown), target.onUnsupportedParam, refusal)
+    const body: JsonObject = { model: target.model, input: readTexts(request.input, refusal) }
+    for (const name of embedOptions)
+      if (request[name] !== undefined && request[name] !== null) body[name] = request[name]
+    return refusal.failure ?? body
+  },
+  decode({ embeddings, prompt_eval_count }, target) {
+    const vectors = readVectors(embeddings, textCount(target))
+    return vectors instanceof Failure ? vectors : embeddingList(vectors, inputUsage(prompt_eval_count), target)
+  },
+  failure: toUpstreamError,
+})
 
 /** A variable that lists model ids. */
 export const idsIn = (list: string): string[] =>

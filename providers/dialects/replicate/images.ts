@@ -1,8 +1,9 @@
 import { noUsage } from '../../../src/core/chat.ts'
 import { Failure } from '../../../src/core/failures.ts'
-import { isObject, type Json, type JsonObject } from '../../../src/core/json.ts'
+import { isObject, type JsonObject } from '../../../src/core/json.ts'
 import type { Again, Answer, TargetContext } from '../../../src/core/provider.ts'
 import { omittedParameters, Refusal, refuseOmitted, text } from '../chat-request.ts'
+import { toSize } from '../image-size.ts'
 import { settled } from './prediction.ts'
 import { toPrediction } from './request.ts'
 
@@ -25,16 +26,6 @@ export function toImageRequest(request: JsonObject, target: TargetContext): Json
   const body = toPrediction(target.model, { ...input, ...(isObject(request.input) && request.input) }, refusal)
   refuseOmitted(omitted, target.onUnsupportedParam, refusal)
   return refusal.failure ?? body
-}
-
-function toSize(size: Json | undefined, refusal: Refusal): JsonObject {
-  if (size === undefined || size === null || size === 'auto') return {}
-  const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(text(size)) ?? []
-  if (!(Number(width) > 0 && Number(height) > 0)) {
-    refusal.invalid('size', 'size must be WIDTHxHEIGHT in pixels')
-    return {}
-  }
-  return { width: Number(width), height: Number(height) }
 }
 
 export function fromImagePrediction(
