@@ -1,6 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { cohere as dialect } from './dialects/cohere.ts'
+import { cohereModels } from './model-lists.ts'
 
 export const cohere = defineProvider({
   id: 'cohere',
@@ -11,6 +12,7 @@ export const cohere = defineProvider({
   origin: ({ baseUrl }) => apiRoot(baseUrl, ''),
   // Without a key a base URL of one's own still works: a private deployment that wants none.
   auth: ({ apiKey }) => (apiKey ? { scheme: 'bearer', token: apiKey } : { scheme: 'none' }),
+  discovery: cohereModels,
   codecs: {
     chat: dialect.chat({ path: '/v2/chat' }),
     embeddings: dialect.embeddings(),

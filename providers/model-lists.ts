@@ -55,6 +55,22 @@ export const geminiModels: Discovery = {
   },
 }
 
+/** https://docs.cohere.com/reference/list-models */
+export const cohereModels: Discovery = {
+  path: '/v1/models?page_size=1000',
+  decode(body) {
+    if (!isObject(body)) return null
+    const { next_page_token: token } = body
+    return page(
+      body.models,
+      ({ name, context_length }) => ({ id: name, contextWindow: tokens(context_length) }),
+      typeof token === 'string' && token !== ''
+        ? `/v1/models?page_size=1000&page_token=${encodeURIComponent(token)}`
+        : undefined,
+    )
+  },
+}
+
 /** https://docs.ollama.com/api/tags */
 export const ollamaTags: Discovery = {
   path: '/api/tags',

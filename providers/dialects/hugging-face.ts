@@ -101,5 +101,8 @@ function toPictures({ contentType, bytes }: RawBody, { nowMs = 0 }: TargetContex
   if (!contentType.toLowerCase().startsWith('image/') || bytes.length === 0)
     return new Failure('upstream_error', { cause: `the answer is ${contentType}, no picture` })
   const picture = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-  return { body: { created: Math.floor(nowMs / 1000), data: [{ b64_json: picture }] }, usage: noUsage }
+  return {
+    body: { created: Math.floor(nowMs / 1000), data: [{ b64_json: picture }] },
+    usage: { ...noUsage, images: 1 },
+  }
 }

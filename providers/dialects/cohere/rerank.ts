@@ -1,8 +1,10 @@
+import { noUsage } from '../../../src/core/chat.ts'
 import { isObject, type JsonObject } from '../../../src/core/json.ts'
+import { count } from '../chat-answer.ts'
 import { text } from '../chat-request.ts'
 import { type Rankings, type Rerank, readRankings } from '../rerank.ts'
 
-/** https://docs.cohere.com/reference/rerank. What is billed are searches, which `meta` has. */
+/** https://docs.cohere.com/reference/rerank. What is billed are searches. */
 export const rerank: Rerank = {
   path: () => '/v2/rerank',
   own: ['max_tokens_per_doc', 'priority'],
@@ -17,5 +19,7 @@ export const rerank: Rerank = {
 
 function decode({ results, id, meta }: JsonObject): Rankings | null {
   const rankings = readRankings(results, 'relevance_score')
-  return rankings && { rankings, id: text(id), ...(isObject(meta) && { meta }) }
+  const billed = isObject(meta) && isObject(meta.billed_units) ? meta.billed_units : {}
+  const usage = { ...noUsage, searchUnits: count(billed.search_units) }
+  return rankings && { rankings, usage, id: text(id), ...(isObject(meta) && { meta }) }
 }

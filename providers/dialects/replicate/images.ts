@@ -35,7 +35,7 @@ export function fromImagePrediction(
   const state = settled(prediction, ({ output }) => {
     const urls = (Array.isArray(output) ? output : [output]).map(text).filter(Boolean)
     const body: JsonObject = { created: Math.floor(nowMs / 1000), data: urls.map(url => ({ url })) }
-    return { body, usage: noUsage }
+    return { body, usage: { ...noUsage, images: urls.length } }
   })
   if (!('body' in state)) return state
   const { data } = state.body
