@@ -178,7 +178,7 @@ export interface RoundTrip {
   readonly events?: (target: TargetContext) => EventDecoder
   /** In place of the codec's own. */
   readonly decode?: (body: JsonObject, target: TargetContext) => Answer | Again | Failure
-  /** Where a POST without a body ends the job, should the client leave or time run out before there is an answer. */
+  /** Where a POST without a body ends the job, should the client leave or it come to nothing before there is an answer. */
   readonly abandon?: string
 }
 

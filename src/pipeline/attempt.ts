@@ -378,10 +378,8 @@ class Attempt implements UpstreamHandler, Flow {
     this.#again = null
     this.#upstream = null
     const elapsedMs = performance.now() - this.#startedAt
-    if (elapsedMs > firstByteTimeoutMs || this.#calls >= mostTrips) {
-      this.#abandon()
+    if (elapsedMs > firstByteTimeoutMs || this.#calls >= mostTrips)
       return this.#fail(new Failure('upstream_timeout', { cause: `the job took longer than ${firstByteTimeoutMs} ms` }))
-    }
     if (!(this.#reply instanceof LastWord)) this.#reply = null
     const go = (): void => {
       this.#timer = null
@@ -612,6 +610,8 @@ class Attempt implements UpstreamHandler, Flow {
     }
     this.#over = true
     this.#exchange.endCall()
+    // Another attempt begins a job of its own; this one would run on, and cost.
+    this.#abandon()
     this.#walk.failed(this.#asSeenFromHere(failure))
   }
 

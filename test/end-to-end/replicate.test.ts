@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startGateway } from '../support/gateway.ts'
 import type { Lifetime } from '../support/lifetime.ts'
-import { requestOf } from '../support/mock-openai.ts'
+import { requestOf, startMockOpenAi } from '../support/mock-openai.ts'
 import { replicateKey, startMockReplicate } from '../support/mock-replicate.ts'
 import { eventually } from '../support/raw-client.ts'
 
@@ -88,6 +88,24 @@ test('when the client leaves, the prediction is canceled, whether it is waited f
   await eventually(() => stream.text.includes('Hello'), 'the first word')
   left.abort()
   await eventually(() => runs.get('p2')?.isCanceled === true, 'the streamed prediction to be canceled')
+})
+
+test('a stream that stops without an end is an error, and its prediction does not run on', async t => {
+  const { gateway, runs } = await start(t)
+  const cut = await gateway.stream({ model, messages: say('cut') })
+  await cut.over
+  assert.equal(cut.error?.type, 'stream_error', cut.text)
+  await eventually(() => runs.get('p1')?.isCanceled === true, 'the prediction to be canceled')
+})
+
+test('a stream that is said to be with somebody else is not looked for there: the key would go along', async t => {
+  const { gateway, runs } = await start(t)
+  const elsewhere = await startMockOpenAi(t)
+  const led = await gateway.stream({ model, messages: say('astray'), system_prompt: `${elsewhere.url}/streams/p1` })
+  await led.over
+  assert.deepEqual([led.status, led.isDone], [502, false])
+  assert.equal(elsewhere.requests.length, 0)
+  await eventually(() => [...runs.values()].every(({ isCanceled }) => isCanceled), 'the predictions to be canceled')
 })
 
 test('what it can’t take is refused before a prediction is created', async t => {

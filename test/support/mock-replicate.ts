@@ -12,7 +12,7 @@ import {
 /**
  * An upstream on loopback that runs predictions as Replicate does, and refuses what Replicate would refuse. Each is under
  * way the first time it is asked after. A prompt may say what becomes of it: `fail`, `hang`, `break` (its stream does),
- * `begin` (its stream says a word and no more).
+ * `begin` (its stream says a word and no more), `mute` (it has none), `cut` (it just stops), `astray` (it is said to be elsewhere).
  */
 export async function startMockReplicate(t: Lifetime): Promise<MockReplicate> {
   const runs = new Map<string, Run>()
@@ -75,10 +75,14 @@ function prediction(run: Run, url: string): Input {
     urls: {
       get: `${url}/v1/predictions/${run.id}`,
       cancel: `${url}/v1/predictions/${run.id}/cancel`,
-      ...(run.stream === true && !asksFor(run, 'mute') && { stream: `${url}/streams/${run.id}` }),
+      ...(run.stream === true && !asksFor(run, 'mute') && { stream: streamOf(run, url) }),
     },
   }
 }
+
+/** One that is led astray would take the key along. */
+const streamOf = (run: Run, url: string): string =>
+  asksFor(run, 'astray') ? String(run.input.system_prompt) : `${url}/streams/${run.id}`
 
 const event = (name: string, data: string): string => `event: ${name}\nid: 1:0\ndata: ${data}\n\n`
 
@@ -88,6 +92,7 @@ function speak(run: Run, response: Parameters<MockAnswer>[1]): void {
     return void response.end(event('error', 'CUDA out of memory') + event('done', '{"reason":"error"}'))
   response.write(event('output', 'Hello'))
   if (asksFor(run, 'begin')) return
+  if (asksFor(run, 'cut')) return void response.end()
   if (asksFor(run, 'break')) return void response.end(event('done', '{"reason":"error"}'))
   response.end(event('output', ' there') + event('done', '{}'))
 }
