@@ -36,9 +36,7 @@ const version = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)/
 export function traitsOf(model: string): Traits {
   const id = model.toLowerCase()
   if (!id.includes('claude')) return other
-  const found = version.exec(id)
-  // 4.6 is 406.
-  const generation = found === null ? newest : Number(found[1]) * 100 + Number(found[2] ?? 0)
+  const generation = generationOf(id)
   return {
     thinking: generation >= 406 ? 'adaptive' : generation >= 307 ? 'budget' : 'none',
     sampling: generation >= 407 ? 'none' : generation >= 401 ? 'one' : 'all',
@@ -48,6 +46,12 @@ export function traitsOf(model: string): Traits {
     thinksByDefault: generation >= 500,
     defaultMaxTokens: generation >= 307 ? 32_000 : generation >= 305 ? 8192 : 4096,
   }
+}
+
+/** 406 for 4.6. */
+export function generationOf(model: string): number {
+  const found = version.exec(model.toLowerCase())
+  return found === null ? newest : Number(found[1]) * 100 + Number(found[2] ?? 0)
 }
 
 const newest = 9900
