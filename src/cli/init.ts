@@ -50,6 +50,8 @@ function configuredProviders(env: NodeJS.ProcessEnv): Provider[] {
   const isSet = (name = ''): boolean => (env[name]?.trim() ?? '') !== ''
   return providers.filter(provider => {
     const needed = neededSettings(provider)
+    const { needsOneOf = [], settings } = provider
+    if (needsOneOf.length > 0) return needsOneOf.some(name => isSet(settings[name].env))
     return needed.length > 0 && needed.every(setting => isSet(setting.env))
   })
 }
@@ -60,6 +62,13 @@ const neededSettings = ({ settings }: Provider): Setting[] =>
   )
 
 const neededVariables = (provider: Provider): string[] => neededSettings(provider).flatMap(({ env }) => env ?? [])
+
+/** In words. */
+function wantedVariables(provider: Provider): string {
+  const { needsOneOf = [], settings } = provider
+  const all = neededVariables(provider).join(' and ')
+  return needsOneOf.length === 0 ? all : `one of ${needsOneOf.map(name => settings[name].env).join(', ')}`
+}
 
 interface Written {
   readonly file: string
@@ -101,7 +110,7 @@ ${targets.map(yamlTarget).join('')}
 
 const yamlTarget = (
   provider: Provider,
-): string => `  - virtual_key: ${provider.id}   # needs ${neededVariables(provider).join(' and ')}
+): string => `  - virtual_key: ${provider.id}   # needs ${wantedVariables(provider)}
     retry:
       attempts: 2         # how often it is asked in all
 `

@@ -83,10 +83,11 @@ function completeEnvironment(references: readonly Reference[]): Environment {
   return { ...neutral.env, variables: Object.fromEntries([...needed, ...named]) }
 }
 
-const neededVariables = ({ settings }: Provider): string[] =>
-  Object.values(settings).flatMap(({ env, default: fallback, required, secret }) =>
-    env !== undefined && fallback === undefined && (required ?? secret) === true ? [env] : [],
-  )
+const neededVariables = ({ settings, needsOneOf = [] }: Provider): string[] =>
+  Object.entries(settings).flatMap(([name, { env, default: fallback, required, secret }]) => {
+    const isNeeded = fallback === undefined && (required ?? secret) === true
+    return env !== undefined && (isNeeded || name === needsOneOf[0]) ? [env] : []
+  })
 
 interface Reference {
   readonly path: string

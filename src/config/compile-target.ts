@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Provider } from '../core/provider.ts'
+import type { Provider, Setting } from '../core/provider.ts'
 import type { Secret } from '../core/redact.ts'
 import type { TargetData } from '../core/snapshot.ts'
 import { defaults } from './defaults.ts'
@@ -85,13 +85,12 @@ function resolveSettings(
   for (const [name, setting] of Object.entries(provider.settings)) {
     const key = settingKey(name)
     const written = (config as Readonly<Record<string, unknown>>)[key]
-    const fromVariable = setting.env === undefined ? '' : (context.env.variables[setting.env]?.trim() ?? '')
+    const { env = '', value: fromVariable = '' } = variableOf(setting, context.env) ?? {}
     settings[name] =
       typeof written === 'string'
         ? resolveText(written, childPath(path, key), context)
         : fromVariable || (setting.default ?? '')
-    if (setting.secret === true)
-      context.secrets.push({ name: written === undefined ? (setting.env ?? '') : '', value: settings[name] })
+    if (setting.secret === true) context.secrets.push({ name: written === undefined ? env : '', value: settings[name] })
     // A password inside a URL; the redactor takes it out of the rest.
     if (settings[name].includes('@') && URL.canParse(settings[name]))
       context.secrets.push({ name: '', value: settings[name] })
@@ -104,7 +103,28 @@ function resolveSettings(
       return needed && settings[name] === '' && !(secret === true && ownBaseUrl)
     })
     .map(([name, { env = '' }]) => ({ key: settingKey(name), env }))
+  const { needsOneOf } = provider
+  if (needsOneOf !== undefined && !ownBaseUrl && needsOneOf.every(name => settings[name] === ''))
+    missing.push(oneOf(needsOneOf, provider))
   return { settings, ownBaseUrl, missing }
+}
+
+const oneOf = (names: readonly string[], { settings }: Provider): MissingSetting => ({
+  key: `one of ${names.map(settingKey).join(', ')}`,
+  env: names.map(name => settings[name].env ?? '').join(', '),
+})
+
+/** The first of a setting's variables that has a value. */
+export function variableOf(
+  { env, aliases = [] }: Setting,
+  { variables }: Pick<Environment, 'variables'>,
+): { readonly env: string; readonly value: string } | null {
+  if (env === undefined) return null
+  for (const name of [env, ...aliases]) {
+    const value = variables[name]?.trim() ?? ''
+    if (value !== '') return { env: name, value }
+  }
+  return null
 }
 
 const withoutSlash = (url: string): string => url.replace(/\/+$/, '')

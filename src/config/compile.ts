@@ -13,6 +13,7 @@ import {
   readInto,
   resolveText,
   type TargetContext,
+  variableOf,
 } from './compile-target.ts'
 import { defaults } from './defaults.ts'
 import type { Environment } from './env.ts'
@@ -158,9 +159,7 @@ class Compiler {
     const mentioned = providers.filter(
       provider =>
         provider !== fallbackProvider &&
-        Object.values(provider.settings).some(
-          setting => setting.env !== undefined && (env.variables[setting.env]?.trim() ?? '') !== '',
-        ),
+        Object.values(provider.settings).some(setting => variableOf(setting, env) !== null),
     )
     const faults: Problem[] = []
     const targets = mentioned.flatMap(provider => {

@@ -11,6 +11,8 @@ export type { Json, JsonObject } from './json.ts'
 /** One setting of a provider: where it comes from and whether it must be hidden. Feeds validation, `doctor` and the docs. */
 export interface Setting {
   readonly env?: string
+  /** Further variables, asked in order where `env` has no value. */
+  readonly aliases?: readonly string[]
   readonly default?: string
   /** Redacted everywhere it could leave. */
   readonly secret?: boolean
@@ -280,6 +282,8 @@ export interface DiscoveredModel {
 export interface Provider {
   readonly id: string
   readonly settings: Record<string, Setting>
+  /** Settings one of which must have a value, or the provider is not registered: credentials that exclude each other. */
+  readonly needsOneOf?: readonly string[]
   /** API root: scheme, host, and the path that every codec's path is appended to. `local:<id>` is answered in the process. */
   origin(settings: Readonly<Record<string, string>>): string
   auth(settings: Readonly<Record<string, string>>): Auth

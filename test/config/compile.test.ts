@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
+import { defineProvider } from '../../src/core/provider.ts'
 import { createRedactor } from '../../src/core/redact.ts'
 import type { TargetData } from '../../src/core/snapshot.ts'
 import { openKeyTable } from '../../src/shared/key-table.ts'
 import { clientCertificate, elsewhereCertificate, testCa } from '../support/tls-fixtures.ts'
-import { type CompileOptions, compile, compiled, lines, ref, withTarget } from './support.ts'
+import { type CompileOptions, compile, compiled, demo, lines, openai, ref, withTarget } from './support.ts'
 
 const key = 'sk-0123456789abcdef0123'
 const withKey: CompileOptions = { variables: { OPENAI_API_KEY: key } }
@@ -47,6 +48,40 @@ test('with nothing configured the fallback provider answers, and that is said', 
 test('a setting that is not a credential does not register a provider', () => {
   assert.equal(targets(null, { variables: { OPENAI_ORGANIZATION: 'acme', MISTRAL_REGION: 'us' } })[0].key, 'demo')
   assert.equal(targets(null, { variables: { OPENAI_API_KEY: '  ' } })[0].key, 'demo')
+})
+
+const cloud = defineProvider({
+  id: 'cloud',
+  settings: {
+    apiKey: { env: 'CLOUD_KEY', secret: true, required: false },
+    region: { env: 'CLOUD_REGION', aliases: ['CLOUD_DEFAULT_REGION', 'OLD_REGION'] },
+    profile: { env: 'CLOUD_PROFILE' },
+  },
+  needsOneOf: ['apiKey', 'region'],
+  origin: () => 'https://cloud.test',
+  auth: ({ apiKey }) => ({ scheme: 'bearer', token: apiKey }),
+  codecs: openai.codecs,
+})
+
+test('of credentials that exclude each other any one registers the provider', () => {
+  const keys = (variables: Record<string, string>) =>
+    targets(null, { variables, providers: [cloud, demo] }).map(({ key }) => key)
+  for (const name of ['CLOUD_KEY', 'CLOUD_REGION', 'CLOUD_DEFAULT_REGION'])
+    assert.deepEqual(keys({ [name]: 'x' }), ['cloud'], name)
+  assert.deepEqual(keys({ CLOUD_PROFILE: 'x' }), ['demo'])
+  const options = { variables: {}, providers: [cloud, demo] }
+  assert.deepEqual(targets('targets: [{virtual_key: cloud, region: x}]', options)[0].settings.region, 'x')
+  assert.deepEqual(problems('targets: [{virtual_key: cloud}]', options), [
+    'targets[0]: "cloud" needs one of api_key, region or the variable CLOUD_KEY, CLOUD_REGION',
+  ])
+})
+
+test('a setting has the value of the first of its variables that is not empty', () => {
+  const region = (variables: Record<string, string>) =>
+    targets(null, { variables: { CLOUD_KEY: 'k', ...variables }, providers: [cloud, demo] })[0].settings.region
+  assert.equal(region({ CLOUD_REGION: 'a', CLOUD_DEFAULT_REGION: 'b', OLD_REGION: 'c' }), 'a')
+  assert.equal(region({ CLOUD_REGION: ' ', CLOUD_DEFAULT_REGION: 'b', OLD_REGION: 'c' }), 'b')
+  assert.equal(region({ OLD_REGION: 'c' }), 'c')
 })
 
 test('an own base URL needs no key and takes any model, in the environment and in a config', () => {

@@ -58,7 +58,8 @@ export const demo = defineProvider({
 
 export const providers: readonly Provider[] = [openai, compatible, mistral, demo]
 
-export const load = (text: string | Uint8Array, file = 'config.yaml'): LoadResult => loadConfig(text, file, providers)
+export const load = (text: string | Uint8Array, file = 'config.yaml', registry = providers): LoadResult =>
+  loadConfig(text, file, registry)
 
 /** The problems of a refused file, one line each; throws when it was accepted. */
 export function refusal(text: string | Uint8Array, file = 'config.yaml'): string[] {
@@ -67,8 +68,12 @@ export function refusal(text: string | Uint8Array, file = 'config.yaml'): string
   return formatProblems(file, result.problems).split('\n')
 }
 
-export function accepted(text: string | Uint8Array, file = 'config.yaml'): LoadResult & { ok: true } {
-  const result = load(text, file)
+export function accepted(
+  text: string | Uint8Array,
+  file = 'config.yaml',
+  registry = providers,
+): LoadResult & { ok: true } {
+  const result = load(text, file, registry)
   if (!result.ok) throw new Error(formatProblems(file, result.problems))
   return result
 }
@@ -89,7 +94,7 @@ export interface CompileOptions extends Partial<Omit<CompileInput, 'config' | 'e
 
 /** Compiles a YAML text (null: no config file) with these variables. */
 export function compile(text: string | null, { variables = {}, ...rest }: CompileOptions = {}): CompileResult {
-  const config = text === null ? null : accepted(text).config
+  const config = text === null ? null : accepted(text, undefined, rest.providers).config
   const keysFile = config?.auth?.keys_file
   return compileConfig({
     config,

@@ -1,5 +1,7 @@
 import type { Failure } from '../../core/failures.ts'
 import type { Codec, StreamEvent } from '../../core/provider.ts'
+import { AwsEventStreamParser } from './aws-event-stream.ts'
+import { JsonLinesParser } from './json-lines.ts'
 import { SseParser } from './sse.ts'
 
 /** Cuts a stream into events, however its bytes were split. */
@@ -19,4 +21,12 @@ export interface Framing {
 
 export const framings: Readonly<Partial<Record<Codec['framing'], Framing>>> = {
   sse: { types: ['text/event-stream'], create: (limits, onEvent) => new SseParser(limits, onEvent) },
+  'json-lines': {
+    types: ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
+    create: (limits, onEvent) => new JsonLinesParser(limits, onEvent),
+  },
+  'aws-event-stream': {
+    types: ['application/vnd.amazon.eventstream'],
+    create: (limits, onEvent) => new AwsEventStreamParser(limits, onEvent),
+  },
 }
