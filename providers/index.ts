@@ -3,6 +3,7 @@ import { ai21 } from './ai21.ts'
 import { anthropic } from './anthropic.ts'
 import { azureFoundry } from './azure-foundry.ts'
 import { azureOpenai } from './azure-openai.ts'
+import { bedrock } from './bedrock.ts'
 import { cerebras } from './cerebras.ts'
 import { cloudflare } from './cloudflare.ts'
 import { cohere } from './cohere.ts'
@@ -41,6 +42,7 @@ export const providers: readonly Provider[] = [
   anthropic,
   azureFoundry,
   azureOpenai,
+  bedrock,
   cerebras,
   cloudflare,
   cohere,

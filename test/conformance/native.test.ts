@@ -14,7 +14,8 @@ import {
   type TargetContext,
   type Usage,
 } from '../../src/core/provider.ts'
-import { SseParser } from '../../src/upstream/framing/sse.ts'
+import { framings } from '../../src/upstream/framing/index.ts'
+import { eventFrame, exceptionFrame } from '../support/event-stream.ts'
 
 /** What every provider with a wire format of its own must satisfy, written once: the registry × its fixtures. */
 
@@ -87,6 +88,19 @@ const sse = (events: readonly (JsonObject | string)[], eol = '\n'): Buffer =>
       .join(''),
   )
 
+/** As they go over the wire. In a binary stream an event is an object of one key, its name. */
+function stream(codec: ChatCodec, events: readonly (JsonObject | string)[], eol = '\n'): Buffer {
+  if (codec.framing === 'sse') return sse(events, eol)
+  assert.equal(codec.framing, 'aws-event-stream')
+  return Buffer.concat(
+    events.map(event => {
+      const [[name, payload] = ['', {}]] = Object.entries(isObject(event) ? event : {})
+      const data = payload as object
+      return name.startsWith('exception:') ? exceptionFrame(name.slice(10), data) : eventFrame(name, data)
+    }),
+  )
+}
+
 interface Read {
   chunks: JsonObject[]
   usage: Usage | null
@@ -110,8 +124,9 @@ function decoded(codec: ChatCodec, model: string, pieces: readonly Uint8Array[],
       read.usage = result.usage ?? read.usage
     }
   }
-  const parser = new SseParser({ maxBytes: 1 << 20 }, take)
+  const parser = framings[codec.framing]!.create({ maxBytes: 1 << 20 }, take)
   for (const piece of pieces) assert.equal(parser.push(piece), null)
+  if (isWhole) assert.equal(parser.end(), null)
   const isFinished = isDone || finishOf(read.chunks).length > 0
   if (isWhole && isFinished && read.failure === null) read.chunks.push(...(decoder.end?.() ?? []))
   return read
@@ -222,8 +237,8 @@ for (const provider of providers) {
       'streams',
     )) {
       const usage = used && { ...noUsage, ...used }
-      for (const eol of ['\n', '\r\n', '\r']) {
-        const read = decoded(codec, model, [sse(upstream, eol)])
+      for (const eol of codec.framing === 'sse' ? ['\n', '\r\n', '\r'] : ['']) {
+        const read = decoded(codec, model, [stream(codec, upstream, eol)])
         assert.deepEqual(read, { chunks: client, usage, failure: failure ?? null }, name)
       }
       assert.deepEqual(finishOf(client), finish, name)
@@ -233,7 +248,7 @@ for (const provider of providers) {
 
   test(`${id}: a stream split at any byte reads the same, and one that stops there adds nothing`, () => {
     for (const { name, model, upstream } of fixture<StreamCase[]>(id, 'streams')) {
-      const bytes = sse(upstream)
+      const bytes = stream(codec, upstream)
       const whole = decoded(codec, model, [bytes])
       for (let cut = 0; cut <= bytes.length; cut++) {
         const halves = [bytes.subarray(0, cut), bytes.subarray(cut)]
@@ -251,8 +266,11 @@ for (const provider of providers) {
       const read = codec.decode(replaced(answer, native) as JsonObject, context('m', false))
       assert.ok('body' in read)
       assert.deepEqual(finishOf([read.body]), [expected], native)
-      const stream = sse(events.map(event => replaced(event, native) as JsonObject))
-      assert.deepEqual(finishOf(decoded(codec, 'm', [stream]).chunks), [expected], native)
+      const bytes = stream(
+        codec,
+        events.map(event => replaced(event, native) as JsonObject),
+      )
+      assert.deepEqual(finishOf(decoded(codec, 'm', [bytes]).chunks), [expected], native)
     }
   })
 
@@ -278,7 +296,8 @@ for (const provider of providers) {
       upstream.forEach((event, i) => {
         if (typeof event === 'string') return
         for (const odd of spoilt(event)) {
-          const { chunks } = decoded(codec, model, [sse(upstream.map((other, j) => (i === j ? asEvent(odd) : other)))])
+          const spoiled = upstream.map((other, j) => (i === j ? asEvent(odd) : other))
+          const { chunks } = decoded(codec, model, [stream(codec, spoiled)])
           for (const chunk of chunks) {
             assert.equal(chunk.object, 'chat.completion.chunk')
             assert.ok(Array.isArray(chunk.choices) && chunk.choices.every(isObject), name)

@@ -2,15 +2,17 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { anthropic } from '../../providers/anthropic.ts'
 import { cohere } from '../../providers/cohere.ts'
+import { bedrock } from '../../providers/bedrock.ts'
 import { geminiSchema } from '../../providers/dialects/gemini/schema.ts'
 import { gemini } from '../../providers/gemini.ts'
 import { Failure } from '../../src/core/failures.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { ChatRequest, Provider } from '../../src/core/provider.ts'
-import { SseParser } from '../../src/upstream/framing/sse.ts'
+import { framings } from '../../src/upstream/framing/index.ts'
 import { accumulate } from '../support/accumulate.ts'
 import { anthropicKey, signature, startMockAnthropic } from '../support/mock-anthropic.ts'
 import { cohereKey, startMockCohere } from '../support/mock-cohere.ts'
+import { bedrockKey, startMockBedrock } from '../support/mock-bedrock.ts'
 import { geminiKey, startMockGemini, thoughtSignature } from '../support/mock-gemini.ts'
 
 /** Whole conversations with upstreams that refuse whatever the vendor would refuse. */
@@ -35,6 +37,10 @@ interface Side {
 const sides: Readonly<Record<string, (t: TestContext) => Promise<Side>>> = {
   'Claude with a budget': t => claude(t, 'claude-sonnet-4-5'),
   'Claude that adapts': t => claude(t, 'claude-opus-4-7'),
+  'Claude at Bedrock': t => amazon(t, 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'),
+  'older Claude at Bedrock': t => amazon(t, 'anthropic.claude-3-7-sonnet-20250219-v1:0'),
+  'Claude that adapts at Bedrock': t => amazon(t, 'global.anthropic.claude-opus-4-7-v1:0'),
+  'Nova 2': t => amazon(t, 'us.amazon.nova-2-lite-v1:0'),
   'Gemini 2.5': t => google(t, 'gemini-2.5-flash'),
   'Gemini 3': t => google(t, 'gemini-3-pro-preview'),
   'Command A': async t => ({ ...(await command(t, 'command-a-03-2025')), isWithoutThoughts: true }),
@@ -44,6 +50,12 @@ const sides: Readonly<Record<string, (t: TestContext) => Promise<Side>>> = {
 async function claude(t: TestContext, model: string): Promise<Side> {
   const { url } = await startMockAnthropic(t)
   return { provider: anthropic, model, settings: { apiKey: anthropicKey, baseUrl: `${url}/v1` } }
+}
+
+async function amazon(t: TestContext, model: string): Promise<Side> {
+  const { url } = await startMockBedrock(t)
+  const empty = Object.fromEntries(Object.keys(bedrock.settings).map(name => [name, '']))
+  return { provider: bedrock, model, settings: { ...empty, apiKey: bedrockKey, baseUrl: url } }
 }
 
 async function google(t: TestContext, model: string): Promise<Side> {
@@ -77,7 +89,8 @@ async function ask({ provider, settings, model }: Side, request: JsonObject, str
     headers: { 'content-type': 'application/json', [header]: value, ...codec.headers },
     body: JSON.stringify(body),
   })
-  const text = await response.text()
+  const bytes = Buffer.from(await response.arrayBuffer())
+  const text = bytes.toString()
   assert.equal(response.status, 200, text)
   if (!stream) {
     const decoded = codec.decode(JSON.parse(text), target)
@@ -86,12 +99,12 @@ async function ask({ provider, settings, model }: Side, request: JsonObject, str
   }
   const decoder = codec.events(target)
   const chunks: JsonObject[] = []
-  const parser = new SseParser({ maxBytes: 1 << 20 }, event => {
+  const parser = framings[codec.framing]!.create({ maxBytes: 1 << 20 }, event => {
     const read = decoder.decode(event)
     assert.notEqual(read.kind, 'failure')
     if (read.kind === 'chunks') chunks.push(...read.chunks)
   })
-  assert.equal(parser.push(Buffer.from(text)), null)
+  assert.equal(parser.push(bytes), null)
   chunks.push(...(decoder.end?.() ?? []))
   return accumulate(chunks)
 }

@@ -32,18 +32,21 @@ test('a provider with known models owns them by prefix, serves any, or lists wha
 test('no two providers read the same variable', () => {
   const readers = new Map<string, string>()
   for (const { id, settings } of providers)
-    for (const { env } of Object.values(settings)) {
-      if (env === undefined) continue
-      assert.equal(readers.get(env), undefined, `${id} and ${readers.get(env)} read ${env}`)
-      readers.set(env, id)
-    }
+    for (const [name, { env, aliases = [] }] of Object.entries(settings))
+      for (const variable of env === undefined ? [] : [env, ...aliases]) {
+        // Several services of one vendor may be in the same region; no credential is for two of them.
+        if (name === 'region') continue
+        assert.equal(readers.get(variable), undefined, `${id} and ${readers.get(variable)} read ${variable}`)
+        readers.set(variable, id)
+      }
 })
 
 test('without a key no header is sent, so that a proxy of one’s own needs none', () => {
   for (const provider of providers) {
     if (provider.settings.apiKey === undefined) continue
     const auth = provider.auth({ ...filled, apiKey: '' })
-    assert.ok(auth.scheme === 'none' || (auth.scheme === 'header' && auth.value === ''), provider.id)
+    const isSigned = auth.scheme === 'sigv4'
+    assert.ok(isSigned || auth.scheme === 'none' || (auth.scheme === 'header' && auth.value === ''), provider.id)
   }
 })
 
@@ -58,6 +61,12 @@ test('prefixes own what they should and nothing of each other', () => {
     ['grok-4', 'xai'],
     ['Grok-4', 'xai'],
     ['jamba-mini', 'ai21'],
+    ['anthropic.claude-3-haiku-20240307-v1:0', 'bedrock'],
+    ['eu.anthropic.claude-sonnet-4-5-20250929-v1:0', 'bedrock'],
+    ['us-gov.amazon.nova-pro-v1:0', 'bedrock'],
+    ['arn:aws:bedrock:us-east-1:1:application-inference-profile/a', 'bedrock'],
+    ['mistral.mistral-large-2402-v1:0', 'bedrock'],
+    ['openai.gpt-oss-120b-1:0', 'bedrock'],
     ['ollama-cloud/gpt-oss:20b', 'ollama-cloud'],
     ['gpt-4o', 'openai'],
     ['llama-3.3-70b-versatile', undefined],

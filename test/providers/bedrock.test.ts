@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bedrock } from '../../providers/bedrock.ts'
+import { familyOf, modelPath } from '../../providers/dialects/converse/models.ts'
+
+const settings = Object.fromEntries(
+  Object.entries(bedrock.settings).map(([name, setting]) => [name, setting.default ?? '']),
+)
+
+test('the region names the host, and is one', () => {
+  assert.equal(bedrock.origin({ ...settings, region: 'eu-west-3' }), 'https://bedrock-runtime.eu-west-3.amazonaws.com')
+  assert.equal(bedrock.origin(settings), 'https://bedrock-runtime.us-east-1.amazonaws.com')
+  for (const region of ['evil.example/', 'a@b', 'a#', 'A b'])
+    assert.throws(() => bedrock.origin({ ...settings, region }), /region must be the name of an AWS region/)
+  assert.equal(bedrock.origin({ ...settings, baseUrl: 'http://127.0.0.1:4566/' }), 'http://127.0.0.1:4566')
+})
+
+test('half a pair of keys is refused, unless an API key makes it idle', () => {
+  for (const half of ['accessKeyId', 'secretAccessKey']) {
+    assert.throws(() => bedrock.origin({ ...settings, [half]: 'x' }), /only together/)
+    assert.doesNotThrow(() => bedrock.origin({ ...settings, [half]: 'x', apiKey: 'k' }))
+  }
+})
+
+test('an API key wins; without one requests are signed with what there is', () => {
+  const keys = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 's', region: 'eu-west-3' }
+  assert.deepEqual(bedrock.auth({ ...settings, ...keys, apiKey: 'k' }), { scheme: 'bearer', token: 'k' })
+  const signed = bedrock.auth({ ...settings, ...keys })
+  assert.ok(signed.scheme === 'sigv4')
+  assert.deepEqual(
+    [signed.service, signed.region, signed.accessKeyId, signed.secretAccessKey],
+    ['bedrock', 'eu-west-3', 'AKIDEXAMPLE', 's'],
+  )
+  assert.equal(bedrock.auth(settings).scheme, 'sigv4', 'the default chain')
+  assert.equal(bedrock.auth({ ...settings, baseUrl: 'http://127.0.0.1:4566' }).scheme, 'none')
+  assert.equal(bedrock.auth({ ...settings, region: 'x', baseUrl: 'http://127.0.0.1:4566' }).scheme, 'sigv4')
+})
+
+test('the family is found behind geographies and ARNs, in every one of them', () => {
+  const id = 'anthropic.claude-sonnet-4-5-20250929-v1:0'
+  const arn = 'arn:aws:bedrock:us-east-1'
+  for (const model of [
+    id,
+    `us.${id}`,
+    `eu.${id}`,
+    `apac.${id}`,
+    `global.${id}`,
+    `us-gov.${id}`,
+    `${arn}::foundation-model/${id}`,
+    `${arn}:123456789012:inference-profile/us.${id}`,
+  ]) {
+    const { claude, schemas } = familyOf(model)
+    assert.equal(claude?.thinking, 'budget', model)
+    assert.equal(schemas, true, model)
+  }
+  assert.equal(familyOf('us.anthropic.claude-opus-4-6-v1').claude?.thinking, 'adaptive')
+  assert.equal(familyOf('anthropic.claude-opus-4-1-20250805-v1:0').schemas, false)
+  assert.equal(familyOf('anthropic.claude-v2:1').claude?.thinking, 'none')
+  assert.equal(familyOf('anthropic.claude-instant-v1').choice, 'none')
+  assert.equal(familyOf('us.amazon.nova-2-lite-v1:0').effort, 'nova')
+  assert.equal(familyOf('us.amazon.nova-lite-v1:0').effort, null)
+  assert.equal(familyOf('us.newvendor.model-1').choice, 'none')
+  assert.equal(familyOf(`${arn}:123456789012:application-inference-profile/a1b2`).choice, 'named')
+})
+
+test('a model id is one segment of the path, whatever it holds', () => {
+  assert.equal(
+    modelPath('us.anthropic.claude-3-haiku-20240307-v1:0'),
+    '/model/us.anthropic.claude-3-haiku-20240307-v1%3A0',
+  )
+  assert.equal(
+    modelPath('arn:aws:bedrock:us-east-1:1:inference-profile/us.a.b-v1:0'),
+    '/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.a.b-v1%3A0',
+  )
+  for (const model of [
+    '',
+    '.',
+    '..',
+    '...',
+    'a/b',
+    '../a',
+    'a\\b',
+    'a b',
+    'a?b',
+    'a#b',
+    'a%2fb',
+    '\ud800',
+    'arn:aws:x/../y?',
+  ])
+    assert.equal(modelPath(model), null, JSON.stringify(model))
+})
