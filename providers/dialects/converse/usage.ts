@@ -1,5 +1,5 @@
-import type { Usage } from '../../../src/core/chat.ts'
-import type { JsonObject } from '../../../src/core/json.ts'
+import { noUsage, type Usage } from '../../../src/core/chat.ts'
+import { isObject, type JsonObject } from '../../../src/core/json.ts'
 import { count } from '../chat-answer.ts'
 
 /**
@@ -10,12 +10,14 @@ export function toUsage(usage: JsonObject): Usage {
   const cacheRead = count(usage.cacheReadInputTokens)
   const prompt = count(usage.inputTokens) + cacheRead
   const completion = count(usage.outputTokens)
+  const writes = Array.isArray(usage.cacheDetails) ? usage.cacheDetails.filter(isObject) : []
   return {
+    ...noUsage,
     prompt,
     completion,
     total: prompt + completion,
-    reasoning: 0,
     cacheRead,
     cacheWrite: count(usage.cacheWriteInputTokens),
+    cacheWrite1h: count(writes.find(({ ttl }) => ttl === '1h')?.inputTokens),
   }
 }
