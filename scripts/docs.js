@@ -146,15 +146,20 @@ function kindOf(schema) {
   }
 }
 
+const settingKey = name => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+
+const otherwise = unless =>
+  unless.length === 0 ? '' : `, or ${unless.map(name => `\`${settingKey(name)}\``).join(' or ')}`
+
 function providersTable() {
   const rows = source.providers.flatMap(({ id, settings }) => {
     const entries = Object.entries(settings)
     if (entries.length === 0) return [[`\`${id}\``, '', '', '', 'no settings']]
-    return entries.map(([name, { env, default: fallback, secret, required, help = '' }], index) => [
+    return entries.map(([name, { env, default: fallback, secret, required, unless = [], help = '' }], index) => [
       index === 0 ? `\`${id}\`` : '',
-      `\`${name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)}\``,
+      `\`${settingKey(name)}\``,
       env === undefined ? '' : `\`${env}\``,
-      fallback === undefined ? ((required ?? secret) ? 'needed' : '') : `\`${fallback}\``,
+      fallback === undefined ? ((required ?? secret) ? `needed${otherwise(unless)}` : '') : `\`${fallback}\``,
       help,
     ])
   })

@@ -98,9 +98,10 @@ function resolveSettings(
   const { baseUrl } = provider.settings
   const ownBaseUrl = baseUrl?.default !== undefined && withoutSlash(settings.baseUrl) !== withoutSlash(baseUrl.default)
   const missing = Object.entries(provider.settings)
-    .filter(([name, { secret, required, default: fallback }]) => {
+    .filter(([name, { secret, required, default: fallback, unless = [] }]) => {
       const needed = required ?? (secret === true && fallback === undefined)
-      return needed && settings[name] === '' && !(secret === true && ownBaseUrl)
+      const isWaived = (secret === true && ownBaseUrl) || unless.some(other => settings[other] !== '')
+      return needed && settings[name] === '' && !isWaived
     })
     .map(([name, { env = '' }]) => ({ key: settingKey(name), env }))
   const { needsOneOf } = provider

@@ -18,6 +18,8 @@ export interface Setting {
   readonly secret?: boolean
   /** Without a value the provider is not registered, or the target refused. Default: true for a secret without default. */
   readonly required?: boolean
+  /** Not needed where one of these other settings has a value: another way to prove who is asking. */
+  readonly unless?: readonly string[]
   readonly help?: string
 }
 
@@ -208,6 +210,8 @@ export interface Codec<Request = JsonObject, Body extends JsonObject | RawBody =
   root?(target: TargetContext): string
   /** Path below the root, query included. */
   path(target: TargetContext): string
+  /** What this model is spoken to with, where that is not the same for all; itself one of the codecs it gives. Pure. */
+  forModel?(model: string): Codec<Request, Body>
   /** Whether it takes this model; absent: every model of the provider. */
   serves?(model: string): boolean
   /** Asked for where the surface lets the client name no model; absent: such a request is not for this provider. */
@@ -234,6 +238,7 @@ export interface Codec<Request = JsonObject, Body extends JsonObject | RawBody =
 }
 
 export interface ChatCodec extends Codec<ChatRequest, JsonObject> {
+  forModel?(model: string): ChatCodec
   readonly encode: ((request: ChatRequest, target: TargetContext) => JsonObject | Failure) | null
   events(target: TargetContext): EventDecoder
 }
