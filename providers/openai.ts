@@ -19,6 +19,7 @@ export const openai = defineProvider({
     ...(project && { 'openai-project': project }),
   }),
   discovery: openaiModels,
+  forwardHeaders: ['openai-beta', 'idempotency-key', 'openai-safety-identifier'],
   codecs: {
     // Models since o1 refuse `max_tokens`; all of them take `max_completion_tokens`.
     chat: dialect.chat({ path: '/chat/completions', relay: 'verbatim', tokenLimit: 'max_completion_tokens' }),

@@ -55,5 +55,7 @@ export const forwardedHeaders = [
   'openai-beta',
   'idempotency-key',
   'accept',
+  'anthropic-beta',
+  'openai-safety-identifier',
 ] as const
 export type ForwardedHeader = (typeof forwardedHeaders)[number]
