@@ -2,7 +2,7 @@ import { eventStreamType, jsonType, securityHeaders } from '../core/answer.ts'
 import { type Authenticate, authenticator } from '../core/authenticate.ts'
 import { type ClientAddress, clientAddress } from '../core/client-address.ts'
 import { type FixedHeaders, fixedHeaders } from '../core/header-block.ts'
-import type { Codec, Provider } from '../core/provider.ts'
+import type { ChatCodec, Codec, Provider } from '../core/provider.ts'
 import { createRedactor } from '../core/redact.ts'
 import type { SnapshotData, TargetData } from '../core/snapshot.ts'
 import type { Strategy } from '../core/strategy.ts'
@@ -166,7 +166,8 @@ function compileTarget(
   const isOwn = data.anyModel && provider.anyModel !== true
   const models = new Set([...data.models, ...(isOwn ? [] : (provider.models ?? []))])
   const prefixes = provider.modelPrefixes ?? []
-  const derived = new Map<Surface, Codec | null>()
+  /** By what their chat is spoken with. */
+  const derived = new Map<Surface, Map<ChatCodec | undefined, Codec | null>>()
   const answerHeaders = `${securityHeaders}x-gateway-provider: ${data.key}\r\n`
   const unknown = snapshot.series[`${data.key}\0unknown`] ?? 0
 
@@ -183,12 +184,15 @@ function compileTarget(
     codec(surface, model) {
       const own: Codec<never> | undefined = provider.codecs[surface.id]
       if (own !== undefined && (model === '' ? own.defaultModel !== undefined : (own.serves?.(model) ?? true)))
-        return own
+        return own.forModel?.(model || own.defaultModel!) ?? own
       if (surface.derive === undefined || model === '') return null
-      let through = derived.get(surface)
+      const chat = provider.codecs.chat?.forModel?.(model) ?? provider.codecs.chat
+      const known = derived.get(surface) ?? new Map<ChatCodec | undefined, Codec | null>()
+      derived.set(surface, known)
+      let through = known.get(chat)
       if (through === undefined) {
-        through = surface.derive(provider.codecs) ?? null
-        derived.set(surface, through)
+        through = surface.derive({ ...provider.codecs, chat }) ?? null
+        known.set(chat, through)
       }
       return through
     },
