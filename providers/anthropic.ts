@@ -15,6 +15,7 @@ export const anthropic = defineProvider({
   auth: ({ apiKey }) => (apiKey ? { scheme: 'header', name: 'x-api-key', value: apiKey } : { scheme: 'none' }),
   headers: ({ beta }) => ({ ...(beta && { 'anthropic-beta': beta }) }),
   discovery: anthropicModels,
+  forwardHeaders: ['anthropic-beta'],
   codecs: {
     chat: dialect.chat({ path: '/messages' }),
   },

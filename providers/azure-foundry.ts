@@ -1,12 +1,25 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
+import { anthropic } from './dialects/anthropic.ts'
 import { openai } from './dialects/openai.ts'
+import { authHelp, checkChoice, entraSettings, keyOrToken, orEntra } from './entra.ts'
 
 /** https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-chat-completions */
+const completions = openai.chat({
+  path: '/openai/v1/chat/completions',
+  relay: 'normalise',
+  tokenLimit: 'max_completion_tokens',
+  // What a model doesn't know is left out by the service; without this header it is a 400.
+  headers: { 'extra-parameters': 'drop' },
+})
+
+/** https://platform.claude.com/docs/en/build-with-claude/claude-in-microsoft-foundry */
+const messages = anthropic.chat({ path: '/anthropic/v1/messages' })
+
 export const azureFoundry = defineProvider({
   id: 'azure-foundry',
   settings: {
-    apiKey: { env: 'AZURE_FOUNDRY_API_KEY', secret: true },
+    apiKey: { env: 'AZURE_FOUNDRY_API_KEY', secret: true, unless: orEntra },
     baseUrl: {
       env: 'AZURE_FOUNDRY_ENDPOINT',
       required: true,
@@ -17,19 +30,21 @@ export const azureFoundry = defineProvider({
       required: false,
       help: 'taken and not sent: the v1 route has no version parameter',
     },
+    auth: { env: 'AZURE_FOUNDRY_AUTH', required: false, help: authHelp },
+    ...entraSettings,
+    scope: { default: 'https://ai.azure.com/.default', help: 'what a token is asked for' },
   },
-  // The root of the dated route, which this one replaces, ended in /models.
-  origin: ({ baseUrl }) => apiRoot(baseUrl, '').replace(/\/models$/, ''),
-  auth: ({ apiKey }) => ({ scheme: 'header', name: 'api-key', value: apiKey }),
+  origin(settings) {
+    checkChoice(settings)
+    // The root of the dated route, which this one replaces, ended in /models; the one of Claude's ends in /anthropic.
+    return apiRoot(settings.baseUrl, '').replace(/\/(?:models|openai(?:\/v1)?|anthropic(?:\/v1)?)$/, '')
+  },
+  auth: keyOrToken,
+  forwardHeaders: ['anthropic-beta'],
   codecs: {
-    chat: openai.chat({
-      path: '/openai/v1/chat/completions',
-      relay: 'normalise',
-      tokenLimit: 'max_completion_tokens',
-      // What a model doesn't know is left out by the service; without this header it is a 400.
-      headers: { 'extra-parameters': 'drop' },
-    }),
+    chat: { ...completions, forModel: model => (/^claude/i.test(model) ? messages : completions) },
   },
   anyModel: true,
-  notes: 'The model is the name of the deployment.',
+  notes:
+    'The model is the name of the deployment. A key, or Entra ID. Names that begin with `claude` are spoken to in Anthropic’s Messages API.',
 })

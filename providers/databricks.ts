@@ -8,12 +8,15 @@ import { namedIn } from './model-lists.ts'
 export const databricks = defineProvider({
   id: 'databricks',
   settings: {
-    apiKey: { env: 'DATABRICKS_TOKEN', secret: true },
+    apiKey: { env: 'DATABRICKS_TOKEN', secret: true, unless: ['clientId'] },
     baseUrl: {
       env: 'DATABRICKS_HOST',
       required: true,
       help: 'the workspace, such as https://dbc-1234.cloud.databricks.com',
     },
+    clientId: { env: 'DATABRICKS_CLIENT_ID', required: false, help: 'of a service principal, in place of a token' },
+    clientSecret: { env: 'DATABRICKS_CLIENT_SECRET', secret: true, required: false },
+    oidcUrl: { required: false, help: 'default: /oidc/v1/token of the workspace' },
   },
   origin: ({ baseUrl }) => servingRoot(baseUrl),
   auth: ({ apiKey }) => bearer(apiKey),
@@ -22,6 +25,21 @@ export const databricks = defineProvider({
     path: '/serving-endpoints',
     decode: namedIn('endpoints', 'name'),
   },
+  origin({ baseUrl, apiKey, clientId, clientSecret }) {
+    if (!apiKey && clientId && !clientSecret) throw new Error('client_secret is needed next to client_id')
+    return servingRoot(baseUrl)
+  },
+  auth: ({ apiKey, baseUrl, clientId, clientSecret, oidcUrl }) =>
+    apiKey || !clientId
+      ? bearer(apiKey)
+      : {
+          scheme: 'oauth-client-credentials',
+          // https://docs.databricks.com/aws/en/dev-tools/auth/oauth-m2m
+          tokenUrl: oidcUrl || `${new URL(servingRoot(baseUrl)).origin}/oidc/v1/token`,
+          clientId,
+          clientSecret,
+          scope: 'all-apis',
+        },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
   },

@@ -1,7 +1,11 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
+import { batchEmbedContents } from './dialects/gemini/embeddings.ts'
+import { googleAi } from './dialects/gemini/host.ts'
 import { gemini as dialect } from './dialects/gemini.ts'
 import { geminiModels } from './model-lists.ts'
+
+const draws = (model: string): boolean => /imagen-|-image/.test(model)
 
 const families = ['gemini-', 'gemma-', 'text-embedding-004', 'embedding-001', 'imagen-']
 
@@ -17,6 +21,12 @@ export const gemini = defineProvider({
   discovery: geminiModels,
   codecs: {
     chat: dialect.chat(),
+    embeddings: {
+      ...dialect.embeddings(googleAi, () => batchEmbedContents),
+      serves: model => model.includes('embedding'),
+    },
+    images: { ...dialect.images(googleAi), serves: draws },
+    speech: dialect.speech(googleAi),
   },
   modelPrefixes: families.flatMap(family => [family, `models/${family}`]),
   notes:
@@ -30,5 +40,12 @@ export const gemini = defineProvider({
     'gemini-2.5-flash-lite',
     'gemini-2.0-flash',
     'gemini-2.0-flash-lite',
+    'gemini-embedding-001',
+    'gemini-embedding-2',
+    'gemini-2.5-flash-image',
+    'gemini-3-pro-image-preview',
+    'imagen-4.0-generate-001',
+    'gemini-3.8-flash-tts',
+    'gemini-2.5-flash-preview-tts',
   ],
 })

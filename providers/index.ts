@@ -30,6 +30,7 @@ import { qwen } from './qwen.ts'
 import { replicate } from './replicate.ts'
 import { sambanova } from './sambanova.ts'
 import { together } from './together.ts'
+import { vertexAi } from './vertex-ai.ts'
 import { xai } from './xai.ts'
 
 /** Every provider Ferrite knows. A model that no target lists goes to the first whose prefixes claim it. */
@@ -65,6 +66,7 @@ export const providers: readonly Provider[] = [
   replicate,
   sambanova,
   together,
+  vertexAi,
   xai,
   openaiCompatible,
   ...tableProviders,

@@ -1,8 +1,18 @@
 import { isObject, type Json, type JsonObject } from '../src/core/json.ts'
 import { type ChatRequest, defineProvider } from '../src/core/provider.ts'
-import { openai } from './dialects/openai.ts'
+import { type OpenAiChat, openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
+
+/** What its chat takes, whoever hosts it. */
+export const mistralChat = {
+  relay: 'normalise',
+  tokenLimit: 'max_tokens',
+  unsupported: ['logprobs', 'top_logprobs', 'user', 'logit_bias'],
+  rename: { seed: 'random_seed' },
+  streamOptions: false,
+  prepare: toMistral,
+} as const satisfies Omit<OpenAiChat, 'path'>
 
 /** https://docs.mistral.ai/api */
 export const mistral = defineProvider({
@@ -10,15 +20,7 @@ export const mistral = defineProvider({
   ...hosted({ root: 'https://api.mistral.ai/v1', env: 'MISTRAL', help: 'https://console.mistral.ai/api-keys' }),
   discovery: openaiModels,
   codecs: {
-    chat: openai.chat({
-      path: '/chat/completions',
-      relay: 'normalise',
-      tokenLimit: 'max_tokens',
-      unsupported: ['logprobs', 'top_logprobs', 'user', 'logit_bias'],
-      rename: { seed: 'random_seed' },
-      streamOptions: false,
-      prepare: toMistral,
-    }),
+    chat: openai.chat({ path: '/chat/completions', ...mistralChat }),
   },
   modelPrefixes: [
     'mistral-',

@@ -1,26 +1,31 @@
 import type { ChatCodec } from '../../src/core/provider.ts'
 import { fromGenerated } from './gemini/answer.ts'
+import { embeddings } from './gemini/embeddings.ts'
 import { toUpstreamError } from './gemini/error.ts'
 import { GenerateEvents } from './gemini/events.ts'
-import { modelPath } from './gemini/models.ts'
+import { type GeminiHost, googleAi, methodPath } from './gemini/host.ts'
+import { images } from './gemini/images.ts'
 import { toGenerateRequest } from './gemini/request.ts'
+import { speech } from './gemini/speech.ts'
 
-/** Google's generateContent. https://ai.google.dev/api/generate-content */
+/** Google's generateContent, and its other methods. https://ai.google.dev/api/generate-content */
 export const gemini = {
-  chat(): ChatCodec {
+  chat(host: GeminiHost = googleAi): ChatCodec {
     return {
       relay: null,
       framing: 'sse',
       params,
-      // `encode` refuses names that have no path.
       path: ({ model, stream }) =>
-        `${modelPath(model) ?? '/models/unknown'}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`,
-      encode: toGenerateRequest,
+        methodPath(host, model, stream ? 'streamGenerateContent?alt=sse' : 'generateContent'),
+      encode: (request, target) => toGenerateRequest(request, target, host),
       decode: fromGenerated,
       events: target => new GenerateEvents(target),
       failure: toUpstreamError,
     }
   },
+  embeddings,
+  images,
+  speech,
 }
 
 const params = {

@@ -190,8 +190,11 @@ for (const provider of providers) {
   const codec = provider.codecs.chat
   if (codec === undefined || codec.relay !== null) continue
   const { id } = provider
-  const encode = codec.encode
-  assert.ok(encode !== null)
+  assert.ok(codec.encode !== null)
+  /** Some speak to each model in the format of whoever made it. */
+  const codecOf = (model: string): ChatCodec => codec.forModel?.(model) ?? codec
+  const encode = (client: ChatRequest, target: TargetContext) =>
+    codecOf(target.model).encode?.(client, target) ?? client
 
   test(`${id}: requests go out as recorded, and what can't is refused by name`, () => {
     for (const { name, settings = {}, target, client, upstream, failure } of fixture<RequestCase[]>(id, 'requests')) {
@@ -206,10 +209,11 @@ for (const provider of providers) {
       }
       assert.ok(!(encoded instanceof Failure), `${name}: ${encoded instanceof Failure && encoded.message}`)
       assert.deepEqual(JSON.parse(JSON.stringify(encoded)), upstream?.body, name)
-      assert.equal(provider.origin(settings) + codec.path(targetContext), upstream?.url, name)
+      const own = codecOf(target.model)
+      assert.equal(provider.origin(settings) + own.path(targetContext), upstream?.url, name)
       assert.deepEqual(provider.auth(settings), upstream?.auth, name)
       assert.deepEqual(
-        { ...codec.headers, ...codec.headersFor?.(targetContext), ...provider.headers?.(settings) },
+        { ...own.headers, ...own.headersFor?.(targetContext), ...provider.headers?.(settings) },
         upstream?.headers,
         name,
       )
@@ -219,7 +223,7 @@ for (const provider of providers) {
   test(`${id}: answers come in as recorded`, () => {
     for (const { name, model, upstream, client, usage, ...more } of fixture<ResponseCase[]>(id, 'responses')) {
       const { stream = false, again, failure } = more
-      const read = codec.decode(structuredClone(upstream), context(model, stream))
+      const read = codecOf(model).decode(structuredClone(upstream), context(model, stream))
       if (read instanceof Again) {
         const { decode: _, events: __, ...trip } = read.trip
         assert.deepEqual(trip, again, name)
@@ -237,8 +241,8 @@ for (const provider of providers) {
       'streams',
     )) {
       const usage = used && { ...noUsage, ...used }
-      for (const eol of codec.framing === 'sse' ? ['\n', '\r\n', '\r'] : ['']) {
-        const read = decoded(codec, model, [stream(codec, upstream, eol)])
+      for (const eol of codecOf(model).framing === 'sse' ? ['\n', '\r\n', '\r'] : ['']) {
+        const read = decoded(codecOf(model), model, [stream(codecOf(model), upstream, eol)])
         assert.deepEqual(read, { chunks: client, usage, failure: failure ?? null }, name)
       }
       assert.deepEqual(finishOf(client), finish, name)
@@ -248,12 +252,12 @@ for (const provider of providers) {
 
   test(`${id}: a stream split at any byte reads the same, and one that stops there adds nothing`, () => {
     for (const { name, model, upstream } of fixture<StreamCase[]>(id, 'streams')) {
-      const bytes = stream(codec, upstream)
-      const whole = decoded(codec, model, [bytes])
+      const bytes = stream(codecOf(model), upstream)
+      const whole = decoded(codecOf(model), model, [bytes])
       for (let cut = 0; cut <= bytes.length; cut++) {
         const halves = [bytes.subarray(0, cut), bytes.subarray(cut)]
-        assert.deepEqual(decoded(codec, model, halves), whole, `${name}, split at ${cut}`)
-        const { chunks, failure } = decoded(codec, model, halves.slice(0, 1), false)
+        assert.deepEqual(decoded(codecOf(model), model, halves), whole, `${name}, split at ${cut}`)
+        const { chunks, failure } = decoded(codecOf(model), model, halves.slice(0, 1), false)
         assert.deepEqual(chunks, whole.chunks.slice(0, chunks.length), `${name}, cut at ${cut}`)
         if (failure !== null) assert.deepEqual(failure, whole.failure, `${name}, cut at ${cut}`)
       }
@@ -288,7 +292,7 @@ for (const provider of providers) {
         assert.ok(encoded instanceof Failure || isObject(encoded))
       }
     for (const { model, stream = false, upstream } of fixture<ResponseCase[]>(id, 'responses'))
-      for (const body of spoilt(upstream)) if (isObject(body)) codec.decode(body, context(model, stream))
+      for (const body of spoilt(upstream)) if (isObject(body)) codecOf(model).decode(body, context(model, stream))
     for (const { status, body } of fixture<FailureCase[]>(id, 'failures'))
       for (const odd of spoilt(body))
         if (isObject(odd)) assert.equal(typeof codec.failure(status, odd).message, 'string')
@@ -297,7 +301,7 @@ for (const provider of providers) {
         if (typeof event === 'string') return
         for (const odd of spoilt(event)) {
           const spoiled = upstream.map((other, j) => (i === j ? asEvent(odd) : other))
-          const { chunks } = decoded(codec, model, [stream(codec, spoiled)])
+          const { chunks } = decoded(codecOf(model), model, [stream(codecOf(model), spoiled)])
           for (const chunk of chunks) {
             assert.equal(chunk.object, 'chat.completion.chunk')
             assert.ok(Array.isArray(chunk.choices) && chunk.choices.every(isObject), name)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { apiRoot } from '../../providers/base-url.ts'
 import { openai } from '../../providers/dialects/openai.ts'
+import { entraSettings } from '../../providers/entra.ts'
 import { byId, providers } from '../../providers/index.ts'
 import { openai as openaiProvider } from '../../providers/openai.ts'
 import { Failure } from '../../src/core/failures.ts'
@@ -17,7 +18,8 @@ test('ids are unique, and written as targets write them', () => {
 test('whatever looks like a credential is marked secret', () => {
   for (const { id, settings } of providers)
     for (const [name, setting] of Object.entries(settings))
-      if (/key|token|secret|password/i.test(name)) assert.equal(setting.secret, true, `${id}.${name}`)
+      if (/key|token|secret|password/i.test(name) && !name.endsWith('File'))
+        assert.equal(setting.secret, true, `${id}.${name}`)
 })
 
 test('a provider with known models owns them by prefix, serves any, or lists what it serves', () => {
@@ -29,24 +31,25 @@ test('a provider with known models owns them by prefix, serves any, or lists wha
       )
 })
 
-test('no two providers read the same variable', () => {
+test('no two providers read the same variable, but for those of a cloud’s own libraries', () => {
+  const cloud = new Set<string>(Object.values(entraSettings).map(({ env }) => env))
   const readers = new Map<string, string>()
   for (const { id, settings } of providers)
     for (const [name, { env, aliases = [] }] of Object.entries(settings))
       for (const variable of env === undefined ? [] : [env, ...aliases]) {
-        // Several services of one vendor may be in the same region; no credential is for two of them.
-        if (name === 'region') continue
+        // Several services of one vendor may be in the same region; no other credential is for two of them.
+        if (name === 'region' || cloud.has(variable)) continue
         assert.equal(readers.get(variable), undefined, `${id} and ${readers.get(variable)} read ${variable}`)
         readers.set(variable, id)
       }
 })
 
-test('without a key no header is sent, so that a proxy of one’s own needs none', () => {
+test('without a key no header is sent, so that a proxy of one’s own needs none; or a credential is fetched', () => {
   for (const provider of providers) {
     if (provider.settings.apiKey === undefined) continue
     const auth = provider.auth({ ...filled, apiKey: '' })
-    const isSigned = auth.scheme === 'sigv4'
-    assert.ok(isSigned || auth.scheme === 'none' || (auth.scheme === 'header' && auth.value === ''), provider.id)
+    const isFetched = auth.scheme === 'sigv4' || auth.scheme === 'google'
+    assert.ok(isFetched || auth.scheme === 'none' || (auth.scheme === 'header' && auth.value === ''), provider.id)
   }
 })
 
@@ -154,7 +157,13 @@ test('OpenAI owns its families and nobody else’s', () => {
     assert.ok(!owns(model), model)
 })
 
-const filled: Record<string, string> = { baseUrl: 'https://example.com/v1', host: 'http://localhost:11434' }
+const filled: Record<string, string> = {
+  baseUrl: 'https://example.com/v1',
+  host: 'http://localhost:11434',
+  auth: '',
+  tenantId: '',
+  clientId: '',
+}
 
 test('providers answered in the process bring their text, others an http root', () => {
   for (const provider of providers) {

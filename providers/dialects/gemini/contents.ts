@@ -27,8 +27,8 @@ interface Turn {
   readonly parts: JsonObject[]
 }
 
-export function toContents(messages: readonly Json[], model: string, refusal: Refusal): Contents {
-  return new Translation(generationOf(model), refusal).translate(messages)
+export function toContents(messages: readonly Json[], model: string, hasCallIds: boolean, refusal: Refusal): Contents {
+  return new Translation(generationOf(model), hasCallIds, refusal).translate(messages)
 }
 
 /**
@@ -41,14 +41,16 @@ const signing = 300
 
 class Translation {
   readonly #generation: number
+  readonly #hasCallIds: boolean
   readonly #refusal: Refusal
   readonly #system: string[] = []
   readonly #turns: Turn[] = []
   /** Functions by the id of their last call. */
   readonly #called = new Map<string, string>()
 
-  constructor(generation: number, refusal: Refusal) {
+  constructor(generation: number, hasCallIds: boolean, refusal: Refusal) {
     this.#generation = generation
+    this.#hasCallIds = hasCallIds
     this.#refusal = refusal
   }
 
@@ -126,7 +128,7 @@ class Translation {
     if (name === '') this.#refusal.invalid(`${param}.function.name`, `${param}.function.name is required`)
     this.#called.set(id, name)
     const signature = signatureOf(call) || text(called.thought_signature)
-    return { ...toCall(called, id), ...(signature !== '' && { thoughtSignature: signature }) }
+    return { ...toCall(called, this.#hasCallIds ? id : ''), ...(signature !== '' && { thoughtSignature: signature }) }
   }
 
   #result(message: JsonObject, param: string): void {
@@ -145,7 +147,7 @@ class Translation {
       else this.#refusal.unsupported(part.param, `${part.param}: this model takes text only from a tool`)
     }
     const response = toResponse(texts.join(''))
-    const answer: JsonObject = { ...(id !== '' && { id }), name, response }
+    const answer: JsonObject = { ...(this.#hasCallIds && id !== '' && { id }), name, response }
     if (media.length > 0) answer.parts = media
     this.#add('user', [{ functionResponse: answer }])
   }

@@ -15,7 +15,8 @@ import {
   text,
 } from '../chat-request.ts'
 import { toContents } from './contents.ts'
-import { generationOf, modelPath, thinkingConfig } from './models.ts'
+import type { GeminiHost } from './host.ts'
+import { generationOf, thinkingConfig } from './models.ts'
 import { geminiSchema } from './schema.ts'
 
 /** OpenAI's name → the one in `generationConfig`, where the value needs no change. */
@@ -64,12 +65,12 @@ const known: ReadonlySet<string> = new Set([
   'extra_body',
 ])
 
-export function toGenerateRequest(request: ChatRequest, target: TargetContext): JsonObject | Failure {
+export function toGenerateRequest(request: ChatRequest, target: TargetContext, host: GeminiHost): JsonObject | Failure {
   const refusal = new Refusal()
   const { model } = target
-  if (modelPath(model) === null) refusal.invalid('model', 'model must be a name, not a path')
+  if (host.path(model) === null) refusal.invalid('model', 'model must be a name, not a path')
   const omitted = omittedParameters(request, known)
-  const { systemInstruction, contents } = toContents(request.messages, model, refusal)
+  const { systemInstruction, contents } = toContents(request.messages, model, host.hasCallIds, refusal)
   const body: JsonObject = { contents }
   if (systemInstruction !== null) body.systemInstruction = systemInstruction
   // What Google's OpenAI-compatible endpoint takes under this name.
