@@ -1,3 +1,4 @@
+import { noUsage } from '../../src/core/chat.ts'
 import { Failure } from '../../src/core/failures.ts'
 import { isObject, type Json, type JsonObject } from '../../src/core/json.ts'
 import type { Answer, TargetContext } from '../../src/core/provider.ts'
@@ -38,7 +39,7 @@ export function embeddingsAnswer(
   const usage = { prompt_tokens: promptTokens, total_tokens: promptTokens }
   return {
     body: { object: 'list', data, model: target.model, usage },
-    usage: { prompt: promptTokens, completion: 0, total: promptTokens, reasoning: 0, cacheRead: 0, cacheWrite: 0 },
+    usage: { ...noUsage, prompt: promptTokens, total: promptTokens },
   }
 }
 

@@ -218,12 +218,14 @@ const generated: Drawing = {
 }
 
 const sum = (a: Usage, b: Usage): Usage => ({
+  ...noUsage,
   prompt: a.prompt + b.prompt,
   completion: a.completion + b.completion,
   total: a.total + b.total,
   reasoning: a.reasoning + b.reasoning,
   cacheRead: a.cacheRead + b.cacheRead,
-  cacheWrite: a.cacheWrite + b.cacheWrite,
+  imageIn: a.imageIn + b.imageIn,
+  imageOut: a.imageOut + b.imageOut,
 })
 
 function answer({ pictures, usage }: Drawn, { nowMs = 0 }: TargetContext): Answer {
@@ -236,7 +238,7 @@ function answer({ pictures, usage }: Drawn, { nowMs = 0 }: TargetContext): Answe
       ...(format !== undefined && { output_format: format }),
       ...(usage.total > 0 && { usage: counted }),
     },
-    usage,
+    usage: { ...usage, images: pictures.length },
   }
 }
 

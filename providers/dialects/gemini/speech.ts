@@ -1,5 +1,5 @@
 import { Failure } from '../../../src/core/failures.ts'
-import { isObject, type JsonObject } from '../../../src/core/json.ts'
+import { isObject, type Json, type JsonObject } from '../../../src/core/json.ts'
 import { type Answer, type Codec, RawBody, type TargetContext } from '../../../src/core/provider.ts'
 import { omittedParameters, Refusal, refuseOmitted, text } from '../chat-request.ts'
 import { samplesOf, toWav } from '../wav.ts'
@@ -84,7 +84,8 @@ function fromSpeech(body: JsonObject, { request }: TargetContext): Answer | Fail
     return new Failure('upstream_error', { cause: `the answer has no sound: ${reason}` })
   }
   const wantsPcm = isObject(request) && request.response_format === 'pcm'
-  const usage = toUsage(isObject(body.usageMetadata) ? body.usageMetadata : {})
+  const counted = toUsage(isObject(body.usageMetadata) ? body.usageMetadata : {})
+  const usage = { ...counted, characters: isObject(request) ? [...text(request.input as Json | undefined)].length : 0 }
   if (/^audio\/(?:x-)?wav/.test(type)) {
     const samples = wantsPcm ? samplesOf(bytes) : bytes
     if (samples === null) return new Failure('upstream_error', { cause: 'the answer is no WAV file' })
