@@ -18,8 +18,6 @@ export const databricks = defineProvider({
     clientSecret: { env: 'DATABRICKS_CLIENT_SECRET', secret: true, required: false },
     oidcUrl: { required: false, help: 'default: /oidc/v1/token of the workspace' },
   },
-  origin: ({ baseUrl }) => servingRoot(baseUrl),
-  auth: ({ apiKey }) => bearer(apiKey),
   discovery: {
     root: ({ baseUrl }) => servingRoot(baseUrl).replace(/\/serving-endpoints$/, '/api/2.0'),
     path: '/serving-endpoints',
