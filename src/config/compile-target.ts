@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Provider, Setting } from '../core/provider.ts'
+import type { Auth, Provider, Setting } from '../core/provider.ts'
 import type { Secret } from '../core/redact.ts'
 import type { TargetData } from '../core/snapshot.ts'
 import { defaults } from './defaults.ts'
@@ -175,6 +175,14 @@ function checkOrigin(
 
 const headerSafe = /^[\x20-\x7e]*$/
 
+/** What of it gets into headers as it is. */
+function inHeaders(auth: Auth): readonly string[] {
+  if (auth.scheme === 'bearer') return [auth.token]
+  if (auth.scheme === 'header') return [auth.value]
+  if (auth.scheme === 'sigv4') return [auth.service, auth.region]
+  return auth.scheme === 'google' ? [auth.userProject ?? ''] : []
+}
+
 /** A line break in a key would end its header and begin another. */
 function checkHeaders(
   path: string,
@@ -183,8 +191,8 @@ function checkHeaders(
   { problems }: TargetContext,
 ): void {
   const auth = provider.auth(settings)
-  const credential = auth.scheme === 'bearer' ? auth.token : auth.scheme === 'header' ? auth.value : ''
-  if ([credential, ...Object.values(provider.headers?.(settings) ?? {})].every(value => headerSafe.test(value))) return
+  const values = [...inHeaders(auth), ...Object.values(provider.headers?.(settings) ?? {})]
+  if (values.every(value => headerSafe.test(value))) return
   const culprit = Object.keys(settings).find(name => !headerSafe.test(settings[name]))
   const place = culprit === undefined ? path : childPath(path, settingKey(culprit))
   problems.push(problem(place, 'contains a line break or another character that a header cannot carry'))
