@@ -7,6 +7,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { bundleOptions } from './bundle-options.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dev = process.argv.includes('--dev')
@@ -46,32 +47,16 @@ const besideMain = {
 
 const bundle = (out, entry) =>
   build({
+    ...bundleOptions(out),
     absWorkingDir: root,
     entryPoints: [{ in: entry, out }],
     outdir,
-    bundle: true,
-    // So that rarely used parts (undici, the CLI's commands) stay out of a thread until imported.
-    splitting: true,
-    chunkNames: `chunks/${out}-[name]-[hash]`,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    // Threads keep the text of what they run. Names stay, and lines stay short enough to be worth a number in a trace.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    lineLimit: 160,
-    sourcemap: 'linked',
-    sourcesContent: false,
-    legalComments: 'linked',
-    external: ['uWebSockets.js'],
     plugins: [besideMain],
     define: {
       FERRITE_VERSION: JSON.stringify(version),
       FERRITE_COMMIT: JSON.stringify(git('rev-parse', '--short=12', 'HEAD') || 'none'),
       FERRITE_BUILT: JSON.stringify(git('log', '-1', '--format=%cI') || 'unknown'),
     },
-    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
-    logLevel: 'warning',
   })
 await Promise.all(Object.entries(entries).map(([out, entry]) => bundle(out, entry)))
 refuseWideText()
