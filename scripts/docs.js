@@ -146,10 +146,13 @@ function kindOf(schema) {
   }
 }
 
-const settingKey = name => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+function settingKey(name) {
+  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+}
 
-const otherwise = unless =>
-  unless.length === 0 ? '' : `, or ${unless.map(name => `\`${settingKey(name)}\``).join(' or ')}`
+function otherwise(unless) {
+  return unless.length === 0 ? '' : `, or ${unless.map(name => `\`${settingKey(name)}\``).join(' or ')}`
+}
 
 function providersTable() {
   const rows = source.providers.flatMap(({ id, settings }) => {
