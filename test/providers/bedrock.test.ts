@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bedrock } from '../../providers/bedrock.ts'
 import { familyOf, modelPath } from '../../providers/dialects/converse/models.ts'
+import { converse } from '../../providers/dialects/converse.ts'
+import { Failure } from '../../src/core/failures.ts'
+import type { Json, JsonObject } from '../../src/core/json.ts'
 
 const settings = Object.fromEntries(
   Object.entries(bedrock.settings).map(([name, setting]) => [name, setting.default ?? '']),
@@ -88,4 +91,33 @@ test('a model id is one segment of the path, whatever it holds', () => {
     'arn:aws:x/../y?',
   ])
     assert.equal(modelPath(model), null, JSON.stringify(model))
+})
+
+test('a history of any length is translated in one pass', () => {
+  const encode = converse.chat().encode!
+  const model = 'anthropic.claude-3-haiku-20240307-v1:0'
+  const count = 150_000
+  const ask = (messages: Json[]): JsonObject => {
+    const body = encode({ model, messages }, { model, settings: {}, stream: false })
+    assert.ok(!(body instanceof Failure))
+    return body
+  }
+  const call = { id: 'x', type: 'function', function: { name: 'now', arguments: '{}' } }
+  const calls = ask([
+    { role: 'user', content: 'Hi' },
+    { role: 'assistant', tool_calls: Array.from({ length: count }, () => call) },
+    ...Array.from({ length: count }, () => ({ role: 'tool', tool_call_id: 'x', content: '1' })),
+    { role: 'tool', tool_call_id: 'x', content: 'again' },
+  ])
+  const [, , last] = calls.messages as { content: { toolResult: JsonObject }[] }[]
+  assert.equal(new Set(last.content.map(({ toolResult }) => toolResult.toolUseId)).size, count)
+  assert.deepEqual(last.content[count - 1].toolResult.content, [{ text: '1' }, { text: 'again' }])
+  const file = { type: 'file', file: { filename: 'a.txt', file_data: 'data:text/plain,a' } }
+  const text = { type: 'text', text: 'a' }
+  const many = ask([
+    { role: 'system', content: Array.from({ length: count }, () => text) },
+    { role: 'user', content: Array.from({ length: count }, (_, i) => (i % 2 === 0 ? file : text)) },
+  ])
+  assert.equal((many.system as Json[]).length, count)
+  assert.equal((many.messages as { content: Json[] }[])[0].content.length, count)
 })

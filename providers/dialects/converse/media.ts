@@ -1,5 +1,6 @@
 import { isObject, type JsonObject } from '../../../src/core/json.ts'
 import type { Media as Located, Part, Refusal } from '../chat-request.ts'
+import { UniqueNames } from './tool-ids.ts'
 
 const images: Readonly<Record<string, string>> = {
   'image/png': 'png',
@@ -54,7 +55,7 @@ const ownBlocks = ['image', 'document', 'video', 'audio', 'json', 'searchResult'
 /** Content that is no text. Bytes only: an address would have to be fetched from here, which lets anyone look inside. */
 export class Media {
   readonly #refusal: Refusal
-  readonly #names = new Set<string>()
+  readonly #names = new UniqueNames(' ', 180)
 
   constructor(refusal: Refusal) {
     this.#refusal = refusal
@@ -91,10 +92,6 @@ export class Media {
       .replace(/[^A-Za-z0-9()[\]-]+/g, ' ')
       .trim()
       .slice(0, 190)
-    const first = clean || 'document'
-    let unique = first
-    for (let n = 2; this.#names.has(unique); n++) unique = `${first} ${n}`
-    this.#names.add(unique)
-    return unique
+    return this.#names.of(clean || 'document')
   }
 }

@@ -30,7 +30,7 @@ export interface Conversation {
 interface Turn {
   readonly role: 'user' | 'assistant'
   readonly results: JsonObject[]
-  readonly content: JsonObject[]
+  content: JsonObject[]
 }
 
 /** Before an assistant that speaks first, as greetings do. */
@@ -50,6 +50,8 @@ class Translation {
   readonly #system: JsonObject[] = []
   readonly #turns: Turn[] = []
   readonly #called = new Set<string>()
+  /** What each call was answered, by its id on the wire. */
+  readonly #answers = new Map<string, JsonObject[]>()
 
   constructor(family: Family, refusal: Refusal) {
     this.#family = family
@@ -79,7 +81,7 @@ class Translation {
   #instructUser(): void {
     if (this.#system.length === 0) return
     if (this.#turns[0]?.role !== 'user') this.#turns.unshift({ role: 'user', results: [], content: [] })
-    this.#turns[0].content.unshift(...this.#system.splice(0))
+    this.#turns[0].content = [...this.#system.splice(0), ...this.#turns[0].content]
   }
 
   #message(message: JsonObject, param: string): void {
@@ -90,7 +92,7 @@ class Translation {
         const blocks = systemTexts(message.content, content, this.#refusal).flatMap(part =>
           this.#marked(this.#text(partText(part) ?? ''), part.part),
         )
-        this.#system.push(...this.#marked(blocks, message))
+        append(this.#system, this.#marked(blocks, message))
         return
       }
       case 'user':
@@ -134,8 +136,8 @@ class Translation {
       blocks.push(this.#toolUse(functionId(name), name, message.function_call.arguments))
     }
     // Thoughts are nothing without what they led to.
-    if (blocks.length > 0 && this.#family.signs) blocks.unshift(...thoughts(message))
-    this.#add('assistant', this.#marked(blocks, message))
+    const before = blocks.length > 0 && this.#family.signs ? thoughts(message) : []
+    this.#add('assistant', this.#marked([...before, ...blocks], message))
   }
 
   #call(call: Json, param: string): JsonObject[] {
@@ -161,16 +163,14 @@ class Translation {
       const field = message.role === 'tool' ? 'tool_call_id' : 'name'
       return this.#refusal.invalid(`${param}.${field}`, `${param}.${field} must name the call that the message answers`)
     }
-    const { results } = this.#turn('user')
-    const before = results.find(({ toolResult }) => isObject(toolResult) && toolResult.toolUseId === answered)
+    const before = this.#answers.get(answered)
     // A second answer to the same call: one result is all there may be.
-    if (isObject(before?.toolResult) && Array.isArray(before.toolResult.content))
-      before.toolResult.content.push(...content)
-    else {
-      const toolResult: JsonObject = { toolUseId: answered, content: content.length > 0 ? content : [noOutput] }
-      if (message.is_error === true && this.#family.status) toolResult.status = 'error'
-      results.push(...this.#marked([{ toolResult }], message))
-    }
+    if (before !== undefined) return append(before, content)
+    if (content.length === 0) content.push(noOutput)
+    this.#answers.set(answered, content)
+    const toolResult: JsonObject = { toolUseId: answered, content }
+    if (message.is_error === true && this.#family.status) toolResult.status = 'error'
+    append(this.#turn('user').results, this.#marked([{ toolResult }], message))
   }
 
   #blocks(parts: readonly Part[]): JsonObject[] {
@@ -205,7 +205,7 @@ class Translation {
 
   /** A turn that says nothing is none. */
   #add(role: Turn['role'], blocks: readonly JsonObject[]): void {
-    if (blocks.length > 0) this.#turn(role).content.push(...blocks)
+    if (blocks.length > 0) append(this.#turn(role).content, blocks)
   }
 
   /** An answer begun for the model to go on with must not end in white space. */
@@ -215,6 +215,11 @@ class Translation {
     if (last?.role === 'assistant' && typeof block?.text === 'string')
       last.content[last.content.length - 1] = { text: block.text.trimEnd() }
   }
+}
+
+/** Lists from clients may be longer than a call may have arguments. */
+function append(list: JsonObject[], items: readonly JsonObject[]): void {
+  for (const item of items) list.push(item)
 }
 
 export function toCachePoint(cacheControl: Json | undefined, { caches }: Family): JsonObject | null {

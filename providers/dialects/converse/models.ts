@@ -111,7 +111,7 @@ export function familyOf(model: string): Family {
 }
 
 /** The model's own id: without what stands before the last slash (of an ARN) and without a geography. */
-function bareId(model: string): string {
+export function bareId(model: string): string {
   const id = model.slice(model.lastIndexOf('/') + 1).toLowerCase()
   const geo = geoPrefixes.find(prefix => id.startsWith(prefix)) ?? ''
   return id.slice(geo.length)
