@@ -1,5 +1,7 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
+import { foundationModels } from './dialects/bedrock/models.ts'
+import { bedrock as dialect } from './dialects/bedrock.ts'
 import { geoPrefixes } from './dialects/converse/models.ts'
 import { converse } from './dialects/converse.ts'
 
@@ -28,6 +30,12 @@ const vendors = [
 const publicRoot = 'https://bedrock-runtime.{region}.amazonaws.com'
 const fallbackRegion = 'us-east-1'
 
+/** Another of Bedrock's services, at its own host unless there is but one of one's own. */
+const service =
+  (host: string) =>
+  ({ baseUrl, region }: Readonly<Record<string, string>>): string =>
+    rootIn(baseUrl.replace('https://bedrock-runtime.', `https://${host}.`), region)
+
 export const bedrock = defineProvider({
   id: 'bedrock',
   settings: {
@@ -55,12 +63,12 @@ export const bedrock = defineProvider({
     },
   },
   needsOneOf: ['apiKey', 'region', 'accessKeyId'],
-  origin({ baseUrl, region, apiKey, accessKeyId, secretAccessKey }) {
+  origin({ region, apiKey, accessKeyId, secretAccessKey, ...rest }) {
     if (!/^[a-z0-9-]*$/.test(region)) throw new Error('region must be the name of an AWS region, such as us-east-1')
     // One without the other is a slip; another account's credentials are not what was meant.
     if (!apiKey && Boolean(accessKeyId) !== Boolean(secretAccessKey))
       throw new Error('access_key_id and secret_access_key are of use only together')
-    return apiRoot(baseUrl.replace('{region}', region || fallbackRegion), '')
+    return rootIn(rest.baseUrl, region)
   },
   auth({ apiKey, region, accessKeyId, secretAccessKey, sessionToken, ...rest }) {
     if (apiKey) return { scheme: 'bearer', token: apiKey }
@@ -80,8 +88,12 @@ export const bedrock = defineProvider({
       roleSessionName,
     }
   },
+  discovery: foundationModels(service('bedrock')),
   codecs: {
     chat: converse.chat(),
+    embeddings: dialect.embeddings(),
+    images: dialect.images(),
+    rerank: dialect.rerank(service('bedrock-agent-runtime')),
   },
   modelPrefixes: [...vendors, ...geoPrefixes, 'arn:aws:bedrock:', 'arn:aws-us-gov:bedrock:'],
   notes:
@@ -104,3 +116,7 @@ export const bedrock = defineProvider({
     'us.deepseek.r1-v1:0',
   ],
 })
+
+function rootIn(baseUrl: string, region: string): string {
+  return apiRoot(baseUrl.replace('{region}', region || fallbackRegion), '')
+}

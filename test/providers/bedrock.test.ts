@@ -18,6 +18,34 @@ test('the region names the host, and is one', () => {
   assert.equal(bedrock.origin({ ...settings, baseUrl: 'http://127.0.0.1:4566/' }), 'http://127.0.0.1:4566')
 })
 
+test('models are listed and ranked with at hosts of their own, but behind one’s own there is one', () => {
+  const { discovery, codecs } = bedrock
+  const own = { ...settings, baseUrl: 'http://127.0.0.1:4566' }
+  const region = { ...settings, region: 'eu-west-3' }
+  const target = { model: 'amazon.rerank-v1:0', stream: false }
+  assert.equal(discovery?.root?.(region), 'https://bedrock.eu-west-3.amazonaws.com')
+  assert.equal(discovery?.root?.(own), own.baseUrl)
+  assert.equal(
+    codecs.rerank?.root?.({ ...target, settings: region }),
+    'https://bedrock-agent-runtime.eu-west-3.amazonaws.com',
+  )
+  assert.equal(codecs.rerank?.root?.({ ...target, settings: own }), own.baseUrl)
+  const listed = { modelSummaries: [{ modelId: 'amazon.nova-pro-v1:0', modelName: 'Nova Pro' }, { modelId: 7 }, null] }
+  assert.deepEqual(discovery?.decode(listed), { models: [{ id: 'amazon.nova-pro-v1:0' }] })
+  for (const odd of [null, [], 'x', {}, { modelSummaries: {} }]) assert.equal(discovery?.decode(odd), null)
+})
+
+test('each surface takes the models that are for it', () => {
+  const takes = (model: string) =>
+    (['embeddings', 'images', 'rerank'] as const).filter(surface => bedrock.codecs[surface]?.serves?.(model))
+  assert.deepEqual(takes('amazon.titan-embed-text-v2:0'), ['embeddings'])
+  assert.deepEqual(takes('eu.cohere.embed-v4:0'), ['embeddings'])
+  assert.deepEqual(takes('amazon.nova-canvas-v1:0'), ['images'])
+  assert.deepEqual(takes('cohere.rerank-v3-5:0'), ['rerank'])
+  assert.deepEqual(takes('arn:aws:bedrock:us-west-2::foundation-model/amazon.rerank-v1:0'), ['rerank'])
+  assert.deepEqual(takes('amazon.nova-pro-v1:0'), [])
+})
+
 test('half a pair of keys is refused, unless an API key makes it idle', () => {
   for (const half of ['accessKeyId', 'secretAccessKey']) {
     assert.throws(() => bedrock.origin({ ...settings, [half]: 'x' }), /only together/)
