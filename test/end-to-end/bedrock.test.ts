@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { eventFrame, exceptionFrame } from '../support/event-stream.ts'
 import { startGateway } from '../support/gateway.ts'
 import type { Lifetime } from '../support/lifetime.ts'
-import { bedrockKey, beginEventStream, startMockBedrock } from '../support/mock-bedrock.ts'
+import { bedrockKey, bedrockKeys, beginEventStream, startMockBedrock } from '../support/mock-bedrock.ts'
 import { json, type MockOpenAi, requestOf } from '../support/mock-openai.ts'
 
 /** Binary streams, through a whole gateway. */
@@ -65,6 +65,58 @@ test('an answer, a call and a stream of frames go through the gateway, the clien
     ].map(seen => [...seen, `Bearer ${bedrockKey}`]),
   )
   assert.equal(await gateway.metric('gateway_tokens_output_total', { provider: 'bedrock' }), 120)
+})
+
+test('without an API key requests are signed as they go out, whatever the id of the model holds', async t => {
+  const amazon = await startMockBedrock(t)
+  const target = { virtual_key: 'bedrock', ...bedrockKeys, base_url: amazon.url, models: [model, arn] }
+  const gateway = await startGateway(t, { config: { targets: [target] } })
+  for (const id of [model, arn]) {
+    const said = await gateway.chat({ model: id, messages: [{ role: 'user', content: 'Grüß dich 😀' }] })
+    assert.equal(said.status, 200, said.text)
+    const stream = await gateway.stream({ model: id })
+    await stream.over
+    assert.ok(stream.isDone, stream.text)
+  }
+  assert.equal(amazon.requests.length, 4)
+  for (const { headers } of amazon.requests)
+    assert.match(String(headers.authorization), /Credential=AKIDEXAMPLE\/\d{8}\/eu-west-3\/bedrock\/aws4_request/)
+})
+
+test('vectors come one text at a time, pictures and rankings in one piece', async t => {
+  const amazon = await startMockBedrock(t, ({ path, body }, response) => {
+    const asked = JSON.parse(body.toString())
+    if (path === '/rerank') return json(response, 200, '{"results":[{"index":1,"relevanceScore":0.9}]}')
+    if (asked.taskType === 'TEXT_IMAGE') return json(response, 200, '{"images":["iVBORw0KGgo="],"error":null}')
+    json(response, 200, JSON.stringify({ embedding: [asked.inputText.length], inputTextTokenCount: 2 }))
+  })
+  const target = { virtual_key: 'bedrock', api_key: bedrockKey, base_url: amazon.url }
+  const gateway = await startGateway(t, { config: { targets: [target] } })
+  const ask = (path: string, body: object) =>
+    gateway.fetch(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  const vectors = await ask('/v1/embeddings', { model: 'amazon.titan-embed-text-v2:0', input: ['a', 'bb', 'ccc'] })
+  assert.equal(vectors.status, 200, vectors.text)
+  assert.deepEqual(
+    (vectors.json.data as { embedding: number[] }[]).map(({ embedding }) => embedding),
+    [[1], [2], [3]],
+  )
+  assert.deepEqual(vectors.json.usage, { prompt_tokens: 6, total_tokens: 6 })
+  const pictures = await ask('/v1/images/generations', { model: 'amazon.nova-canvas-v1:0', prompt: 'a kite' })
+  assert.deepEqual(pictures.json.data, [{ b64_json: 'iVBORw0KGgo=' }])
+  const ranked = await ask('/v1/rerank', { model: 'amazon.rerank-v1:0', query: 'q', documents: ['a', 'b'], top_n: 1 })
+  assert.deepEqual(ranked.json.results, [{ index: 1, relevance_score: 0.9 }])
+  assert.deepEqual(
+    amazon.requests.map(({ path }) => path),
+    [
+      ...Array.from({ length: 3 }, () => '/model/amazon.titan-embed-text-v2%3A0/invoke'),
+      '/model/amazon.nova-canvas-v1%3A0/invoke',
+      '/rerank',
+    ],
+  )
 })
 
 test('an exception before any content is tried again, after it is an error event, as is a stream cut in a frame', async t => {

@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import { eventFrame } from './event-stream.ts'
 import type { Lifetime } from './lifetime.ts'
 import { json, type MockAnswer, type MockOpenAi, type MockRequest, requestOf, startMockOpenAi } from './mock-openai.ts'
+import { verifySigV4 } from './verify-sigv4.ts'
 
 /**
  * An upstream on loopback that speaks Bedrock's Converse, in frames of its own, and refuses what Bedrock would refuse. It
@@ -12,6 +12,13 @@ export const startMockBedrock = (t: Lifetime, answer: MockAnswer = answerAsBedro
   startMockOpenAi(t, answer)
 
 export const bedrockKey = 'bedrock-api-key-canary-0123456789abcdef'
+/** As in AWS's own examples. */
+export const bedrockKeys = {
+  access_key_id: 'AKIDEXAMPLE',
+  secret_access_key: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+  session_token: 'FwoGZXIvYXdzEXAMPLETOKEN/+==',
+  region: 'eu-west-3',
+}
 export const signature = 'EqQBCkgIARABGAIiQL'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -118,17 +125,25 @@ const invalid = (message: string): Problem => [400, 'ValidationException', messa
 const unknown: Problem = [404, 'UnknownOperationException', 'unknown operation']
 
 /** What Bedrock would say to it; null for nothing. */
-function refusal({ method, headers }: MockRequest, model: string, asked: Fields): Problem | null {
-  if (method !== 'POST') return unknown
-  const header = headerProblem(headers)
+function refusal(request: MockRequest, model: string, asked: Fields): Problem | null {
+  if (request.method !== 'POST') return unknown
+  const header = headerProblem(request)
   if (header !== null) return header
   if (/gone/.test(model)) return invalid('The provided model identifier is invalid.')
   for (const field of Object.keys(asked)) if (!known.has(field)) return invalid(`Unexpected field ${field}`)
   return inferenceProblem(asked, model) ?? toolProblem(asked, model) ?? messageProblem(asked, model)
 }
 
-function headerProblem(headers: IncomingHttpHeaders): Problem | null {
-  if (headers.authorization !== `Bearer ${bedrockKey}`)
+/** A key, or a signature over just what came. */
+function headerProblem({ method, path, headers, body }: MockRequest): Problem | null {
+  if (headers.authorization?.startsWith('AWS4')) {
+    const { secret_access_key, session_token, region } = bedrockKeys
+    if (headers['x-amz-security-token'] !== session_token)
+      return [403, 'UnrecognizedClientException', 'The security token included in the request is invalid.']
+    const signed = { method, url: path, headers, body, secretAccessKey: secret_access_key, region, service: 'bedrock' }
+    const problem = verifySigV4({ ...signed, nowMs: Date.now() })
+    if (problem !== null) return [403, 'InvalidSignatureException', problem]
+  } else if (headers.authorization !== `Bearer ${bedrockKey}`)
     return [403, 'AccessDeniedException', 'Authentication failed: Please make sure your API Key is valid.']
   return headers['content-type'] === 'application/json' ? null : invalid('Content-Type must be application/json')
 }
