@@ -20,6 +20,8 @@ interface Variant {
   /** Special units first, so that what they took is known when the general one is counted. */
   readonly rates: readonly Rate[]
   readonly hasTiers: boolean
+  /** By quantity: 1 where it has a price of its own. */
+  readonly priced: Uint8Array
 }
 
 interface Rate {
@@ -68,7 +70,10 @@ function compileVariant({ from, daily, prices }: TimedPrices): Variant {
       within: found.flatMap((inner, i) => (isPartOf(inner, unit) ? [i] : [])),
     }
   })
+  const priced = new Uint8Array(quantities.length)
+  for (const { quantity } of rates) priced[quantity] = 1
   return {
+    priced,
     fromMs: from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(from),
     daily: daily ?? null,
     rates,
@@ -101,9 +106,9 @@ const prices = new Float64Array(32)
  */
 export function costOf(usage: Usage, tariff: Tariff, detail: PriceDetail): Cost | null {
   measure(usage, tariff, detail)
-  const { rates, hasTiers } = variantAt(tariff.variants, detail.nowMs ?? Date.now())
+  const { rates, hasTiers, priced } = variantAt(tariff.variants, detail.nowMs ?? Date.now())
   const image = imagePrice(tariff.images, detail)
-  if (!tariff.isFree && !isCovered(rates, image)) return null
+  if (!tariff.isFree && image === null && !isCovered(priced)) return null
   const inputTokens = hasTiers ? measured[row.input] : 0
   let isPlain = image === null
   for (let i = 0; i < rates.length; i++) {
@@ -111,9 +116,13 @@ export function costOf(usage: Usage, tariff: Tariff, detail: PriceDetail): Cost 
     let share = measured[quantity]
     for (let j = 0; j < within.length; j++) share -= shares[within[j]]
     shares[i] = share > 0 ? share : 0
-    const tier = tiers.findLast(({ start }) => inputTokens > start)
-    prices[i] = tier === undefined ? usd : tier.usd
-    if (share > 0 && (tier === undefined ? pico : tier.pico) < 0) isPlain = false
+    let [price, whole] = [usd, pico]
+    for (let j = 0; j < tiers.length && inputTokens > tiers[j].start; j++) {
+      price = tiers[j].usd
+      whole = tiers[j].pico
+    }
+    prices[i] = price
+    if (share > 0 && whole < 0) isPlain = false
   }
   return (isPlain ? sumPlain(rates, tariff) : null) ?? sumExactly(rates, tariff, image)
 }
@@ -179,13 +188,11 @@ function imagePrice(images: readonly ImagePrice[], { imageSize, imageQuality }: 
 const alone = [row.seconds, row.characters, row.searchUnits, row.pages]
 
 /** Whether what was used up is known, and has prices. */
-function isCovered(rates: readonly Rate[], image: ImagePrice | null): boolean {
-  if (image !== null) return true
-  const isPriced = (quantity: number): boolean => rates.some(rate => rate.quantity === quantity)
-  if (alone.some(quantity => measured[quantity] > 0 && isPriced(quantity))) return true
+function isCovered(priced: Uint8Array): boolean {
+  for (let i = 0; i < alone.length; i++) if (measured[alone[i]] > 0 && priced[alone[i]] === 1) return true
   const [input, output] = [measured[row.input], measured[row.output]]
   if (input + output === 0) return false
-  return (input === 0 || isPriced(row.input)) && (output === 0 || isPriced(row.output))
+  return (input === 0 || priced[row.input] === 1) && (output === 0 || priced[row.output] === 1)
 }
 
 /** Whole pico-dollars, while they fit; the usual case. null: not exact this way. */

@@ -4,6 +4,7 @@ import type { Log } from '../telemetry/worker-log.ts'
 import { createUpstream } from '../upstream/index.ts'
 import { Discovery } from './discovery.ts'
 import type { ModelCatalog } from './model-catalog.ts'
+import { refreshCatalog } from './refresh-catalog.ts'
 import type { Settings } from './settings.ts'
 
 /** Keeps what is known of models up to date. Main loads this only when something is to be asked of others. */
@@ -33,7 +34,7 @@ export function followModels({
   const { url, timeoutMs } = env.modelCatalog
   if (url !== '') {
     const refresh = async (): Promise<void> => {
-      if (await catalog.refresh({ url, upstream, timeoutMs, proxies: env.proxy, log }))
+      if (await refreshCatalog(catalog, { url, upstream, timeoutMs, proxies: env.proxy, log }))
         onNews('a newer catalog of models')
     }
     setInterval(() => void refresh(), catalogEveryMs).unref()

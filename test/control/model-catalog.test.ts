@@ -8,6 +8,7 @@ import { openCatalog } from '../../src/catalog/catalog.ts'
 import { parseDocument } from '../../src/catalog/document.ts'
 import { packCatalog } from '../../src/catalog/table.ts'
 import { ModelCatalog } from '../../src/control/model-catalog.ts'
+import { refreshCatalog } from '../../src/control/refresh-catalog.ts'
 import type { Json } from '../../src/core/json.ts'
 import type { Lifetime } from '../support/lifetime.ts'
 import { logOf, startServer, upstreamFor } from './support.ts'
@@ -30,7 +31,7 @@ const modelsIn = ({ memory }: ModelCatalog): readonly string[] => openCatalog(me
 const noProxies = { http: '', https: '', all: '', no: [] }
 
 const refresh = (t: Lifetime, catalog: ModelCatalog, url: string, log = logOf(), timeoutMs = 5000) =>
-  catalog.refresh({ url, upstream: upstreamFor(t), timeoutMs, proxies: noProxies, log })
+  refreshCatalog(catalog, { url, upstream: upstreamFor(t), timeoutMs, proxies: noProxies, log })
 
 test('the catalog beside the bundles is in force until a newer one was fetched', async t => {
   const catalog = new ModelCatalog(catalogFile(t, packed('old')))
