@@ -22,6 +22,7 @@ export const cohere = defineProvider({
   notes:
     'Chat v2. Results of tools go out as documents; a `tool_plan` is content; citations with a URL are annotations, all of them and `billed_units` are in `provider_metadata`. No JSON format next to tools or documents.',
   models: [
+    'command-a-plus-05-2026',
     'command-a-03-2025',
     'command-a-reasoning-08-2025',
     'command-a-vision-07-2025',
