@@ -507,9 +507,9 @@ const byStart = (a: Edit, b: Edit): number => a.start - b.start
 /** A copy of [start, end) with the edits made, which must not overlap. */
 export function splice(bytes: Uint8Array, start: number, end: number, edits: Edit[]): Uint8Array {
   edits.sort(byStart)
-  let most = end - start
-  for (const edit of edits) most += edit.replacement.length * 3
-  const out = Buffer.allocUnsafe(most)
+  let length = end - start
+  for (const edit of edits) length += Buffer.byteLength(edit.replacement) - (edit.end - edit.start)
+  const out = Buffer.allocUnsafe(length)
   let from = start
   let to = 0
   for (const edit of edits) {
@@ -517,11 +517,12 @@ export function splice(bytes: Uint8Array, start: number, end: number, edits: Edi
     to += out.utf8Write(edit.replacement, to)
     from = edit.end
   }
-  return out.subarray(0, copy(bytes, from, end, out, to))
+  copy(bytes, from, end, out, to)
+  return out
 }
 
 /** Returns where the copy ends. Below this size a loop is faster than making the view that `set` needs. */
-const shortCopy = 64
+const shortCopy = 256
 function copy(bytes: Uint8Array, from: number, to: number, out: Buffer, at: number): number {
   if (to - from > shortCopy) {
     out.set(bytes.subarray(from, to), at)

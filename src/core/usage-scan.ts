@@ -50,9 +50,9 @@ const completionSlots = new Map<number, number>([
 ])
 
 /** The last reading; read at once. */
-const values = new Float64Array(22)
-/** More digits than this may not fit a double exactly. */
-const mostDigits = 15
+const values = new Int32Array(22)
+/** More digits than this may not fit. */
+const mostDigits = 9
 
 export function readUsage(bytes: Uint8Array, start: number, end: number): Usage | null {
   values.fill(0)

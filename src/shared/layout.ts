@@ -35,7 +35,7 @@ const lineWords = cacheLine / 4
 
 // Frames ---------------------------------------------------------------------------------------------------------
 
-/** u32 length · u32 exchange id · u8 kind · u8 flags · u16 code · u32 meta length · meta · payload, padded to 8 bytes. */
+/** u32 length · i32 exchange id · u8 kind · u8 flags · u16 code · u32 meta length · meta · payload, padded to 8 bytes. */
 export const frameHeader = 16
 
 export const Kind = {
@@ -163,4 +163,5 @@ export function recordsLayout(ringBytes: number): RingLayout & { readonly bytes:
  */
 export const slotBits = 14
 export const slotOf = (id: number): number => id & ((1 << slotBits) - 1)
-export const exchangeId = (slot: number, generation: number): number => ((generation << slotBits) | slot) >>> 0
+/** Signed, so that it is a small integer for V8 and no object of its own. */
+export const exchangeId = (slot: number, generation: number): number => (generation << slotBits) | slot

@@ -180,7 +180,7 @@ export class RingReader {
       at = 0
       length = words[0]!
     }
-    this.id = words[at + 1]!
+    this.id = words[at + 1]! | 0
     const word = words[at + 2]!
     this.kind = word & 0xff
     this.flags = (word >>> 8) & 0xff

