@@ -46,7 +46,7 @@ No key and no network needed. Everything runs in fresh processes, several rounds
     .option('--compare <ref>', 'also measure another commit, checked out and built in a temporary folder')
     .option('--targets', "check against the reference suite's published figures; exit code 1 if missed", false)
     .option('--quick', 'one round of 3 s of a few scenarios: a first look, about a minute', false)
-    .option('--duration <seconds>', 'length of each measurement', positive, 8)
+    .option('--duration <seconds>', 'length of each measurement', positive, 15)
     .option('--rounds <number>', 'how often each side is measured', positive, 3)
     .option('--hours <number>', 'length of the soak scenario (default: 10 minutes)', positive)
     .option(

@@ -15,7 +15,7 @@ export function createProgress(
     }
     const label = `  ${String(done).padStart(String(total).length)}/${total} ${side}, round ${round + 1} of ${rounds}`
     if (outcome === null) {
-      if (out.isTTY) out.write(`${label} … (about ${duration((total - done + 1) * (seconds + 6))} left)`)
+      if (out.isTTY) out.write(`${label} … (about ${duration((total - done + 1) * (seconds + 12))} left)`)
       return
     }
     const start = out.isTTY ? '\r\x1b[K' : ''

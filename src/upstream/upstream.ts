@@ -64,10 +64,11 @@ export interface PreparedHead {
 export interface UpstreamRequest {
   readonly head: PreparedHead
   /** Headers of this request only, serialised (`name: value\r\n` repeated), may be ''. Latin-1, already checked for CR/LF. */
-  readonly extraHeaders: string
+  extraHeaders: string
   /**
    * The whole body, may be a view of memory that is only valid during `send`. null: no body, no Content-Length.
-   * A transport that has copied it takes it away, so that nothing holds on to memory of others.
+   * A transport that has written or copied it and the headers takes both away: a call may last minutes, and nothing
+   * should hold on to memory of others for that long.
    */
   body: Uint8Array | null
   /** A HEAD-less bound on the decoded answer; more fails with `upstream_error`. */

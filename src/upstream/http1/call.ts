@@ -44,6 +44,7 @@ export class Http1Call extends Call {
   #compose(own: Buffer): Buffer {
     const bytes = composeRequest(this.request.head as Http1Head, this.request, own)
     this.request.body = null
+    this.request.extraHeaders = ''
     return bytes
   }
 
