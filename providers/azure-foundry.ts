@@ -4,13 +4,15 @@ import { anthropic } from './dialects/anthropic.ts'
 import { openai } from './dialects/openai.ts'
 import { authHelp, checkChoice, entraSettings, keyOrToken, orEntra } from './entra.ts'
 
+/** What a model doesn't know is left out by the service; without this header it is a 400. */
+const headers = { 'extra-parameters': 'drop' }
+
 /** https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-chat-completions */
 const completions = openai.chat({
   path: '/openai/v1/chat/completions',
   relay: 'normalise',
   tokenLimit: 'max_completion_tokens',
-  // What a model doesn't know is left out by the service; without this header it is a 400.
-  headers: { 'extra-parameters': 'drop' },
+  headers,
 })
 
 /** https://platform.claude.com/docs/en/build-with-claude/claude-in-microsoft-foundry */
@@ -43,6 +45,12 @@ export const azureFoundry = defineProvider({
   forwardHeaders: ['anthropic-beta'],
   codecs: {
     chat: { ...completions, forModel: model => (/^claude/i.test(model) ? messages : completions) },
+    embeddings: openai.embeddings({ path: '/openai/v1/embeddings', relay: 'normalise', headers }),
+    images: openai.images({
+      path: '/openai/v1/images/generations',
+      relay: 'normalise',
+      only: model => (/gpt-image/i.test(model) ? 'b64_json' : null),
+    }),
   },
   anyModel: true,
   notes:

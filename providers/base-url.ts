@@ -21,9 +21,12 @@ const withoutUserinfo = (text: string): string => text.replace(/[^/]*@/, '***@')
 /** The version segment that a root has in its path (`/v1` of `https://api.example/v1/openai`); '' without. */
 export const versionOf = (root: string): string => /.*(\/v\d[a-z0-9]*)(?=\/|$)/.exec(root)?.[1] ?? ''
 
+/** Whether the text, escaped, is one segment of a path and leads nowhere else. */
+export const isPathSegment = (text: string): boolean =>
+  text.trim() !== '' && text !== '.' && text !== '..' && !/[/\\]/.test(text)
+
 /** A setting as one segment of a path, escaped. Throws for what would lead elsewhere. */
 export function pathSegment(key: string, value: string): string {
-  if (value === '' || value === '.' || value === '..' || /[/\\]/.test(value))
-    throw new Error(`${key} must be a single path segment`)
+  if (!isPathSegment(value)) throw new Error(`${key} must be a single path segment`)
   return encodeURIComponent(value)
 }

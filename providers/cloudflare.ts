@@ -4,6 +4,9 @@ import { openai } from './dialects/openai.ts'
 import { bearer } from './hosted.ts'
 import { namedIn } from './model-lists.ts'
 
+/** No such model, and a token that is not accepted: both may come as 400. */
+const errorCodes = { 5007: 404, 10000: 401 }
+
 /** https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/ */
 export const cloudflare = defineProvider({
   id: 'cloudflare',
@@ -27,12 +30,17 @@ export const cloudflare = defineProvider({
       path: '/chat/completions',
       relay: 'normalise',
       tokenLimit: 'max_tokens',
-      // No such model, and a token that is not accepted: both may come as 400.
-      errorCodes: { 5007: 404, 10000: 401 },
+      errorCodes,
     }),
+    embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise', floatsOnly: true, errorCodes }),
   },
   anyModel: true,
-  models: ['@cf/meta/llama-3.3-70b-instruct-fp8-fast', '@cf/meta/llama-3.1-8b-instruct', '@cf/openai/gpt-oss-120b'],
+  models: [
+    '@cf/meta/llama-3.3-70b-instruct-fp8-fast',
+    '@cf/meta/llama-3.1-8b-instruct',
+    '@cf/openai/gpt-oss-120b',
+    '@cf/baai/bge-m3',
+  ],
   notes: 'Models are named `@cf/…`.',
 })
 

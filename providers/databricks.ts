@@ -40,11 +40,13 @@ export const databricks = defineProvider({
         },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
+    embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise', floatsOnly: true }),
   },
   anyModel: true,
   models: [
     'databricks-claude-sonnet-4',
     'databricks-gpt-oss-120b',
+    'databricks-gte-large-en',
     'databricks-llama-4-maverick',
     'databricks-meta-llama-3-3-70b-instruct',
   ],

@@ -34,6 +34,21 @@ export const deepinfra = defineProvider({
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens', metadata: cost }),
     rerank: rerankCodec(rerank),
+    embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise' }),
+    images: openai.images({
+      path: '/images/generations',
+      relay: 'normalise',
+      only: () => 'b64_json',
+      unsupported: ['quality', 'style'],
+      streams: false,
+    }),
+    transcriptions: openai.transcriptions({ path: '/audio/transcriptions', relay: 'normalise' }),
+    translations: openai.translations({ path: '/audio/translations', relay: 'normalise' }),
+    speech: openai.speech({
+      path: '/audio/speech',
+      relay: 'normalise',
+      unsupported: ['instructions', 'stream_format'],
+    }),
   },
   anyModel: true,
   models: ['meta-llama/Llama-3.3-70B-Instruct-Turbo', 'meta-llama/Meta-Llama-3.1-8B-Instruct', 'openai/gpt-oss-120b'],

@@ -4,6 +4,9 @@ import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
 
+/** Subtitles are made here, from what `verbose_json` says. */
+const formats = ['json', 'text', 'verbose_json']
+
 /** https://console.groq.com/docs/openai */
 export const groq = defineProvider({
   id: 'groq',
@@ -18,9 +21,25 @@ export const groq = defineProvider({
       unsupported: ['presence_penalty', 'frequency_penalty', 'logprobs', 'top_logprobs', 'logit_bias'],
       prepare: withoutNames,
     }),
+    // https://console.groq.com/docs/speech-to-text
+    transcriptions: openai.transcriptions({ path: '/audio/transcriptions', relay: 'normalise', formats }),
+    translations: openai.translations({ path: '/audio/translations', relay: 'normalise', formats }),
+    // https://console.groq.com/docs/text-to-speech
+    speech: openai.speech({
+      path: '/audio/speech',
+      relay: 'normalise',
+      unsupported: ['instructions', 'stream_format'],
+    }),
   },
   anyModel: true,
-  models: ['llama-3.3-70b-versatile', 'llama-3.1-8b-instant', 'openai/gpt-oss-120b', 'openai/gpt-oss-20b'],
+  models: [
+    'llama-3.3-70b-versatile',
+    'llama-3.1-8b-instant',
+    'openai/gpt-oss-120b',
+    'openai/gpt-oss-20b',
+    'whisper-large-v3',
+    'whisper-large-v3-turbo',
+  ],
   notes: '`name` of messages is left out; `n` must be 1.',
 })
 

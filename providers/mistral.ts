@@ -1,5 +1,6 @@
+import { field, fieldOf } from '../src/core/form.ts'
 import { isObject, type Json, type JsonObject } from '../src/core/json.ts'
-import { type ChatRequest, defineProvider } from '../src/core/provider.ts'
+import { type ChatRequest, defineProvider, type FormPart } from '../src/core/provider.ts'
 import { type OpenAiChat, openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
@@ -21,6 +22,33 @@ export const mistral = defineProvider({
   discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', ...mistralChat }),
+    embeddings: openai.embeddings({
+      path: '/embeddings',
+      relay: 'normalise',
+      floatsOnly: true,
+      unsupported: ['user', 'input_type'],
+      rename: { dimensions: 'output_dimension' },
+    }),
+    moderations: openai.moderations({
+      path: '/moderations',
+      relay: 'normalise',
+      defaultModel: 'mistral-moderation-latest',
+    }),
+    transcriptions: openai.transcriptions({
+      path: '/audio/transcriptions',
+      relay: 'normalise',
+      formats: ['json', 'verbose_json'],
+      unsupported: ['prompt', 'include[]', 'chunking_strategy'],
+      prepare: toTimes,
+      events: openai.translatedEvents(transcriptEvent),
+    }),
+    speech: openai.speech({
+      path: '/audio/speech',
+      relay: 'normalise',
+      soundIn: 'audio_data',
+      unsupported: ['speed', 'instructions', 'stream_format'],
+      rename: { voice: 'voice_id' },
+    }),
   },
   modelPrefixes: [
     'mistral-',
@@ -43,6 +71,10 @@ export const mistral = defineProvider({
     'magistral-medium-latest',
     'ministral-8b-latest',
     'pixtral-large-latest',
+    'mistral-embed',
+    'codestral-embed',
+    'mistral-moderation-latest',
+    'voxtral-mini-latest',
   ],
   notes: 'Its schema is closed: parameters and message fields it does not know are left out. `developer` → `system`.',
 })
@@ -109,4 +141,29 @@ function fnv(text: string, seed: number): number {
   let hash = seed
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return hash >>> 0
+}
+
+/** It always answers in JSON; times are asked for by their grain. https://docs.mistral.ai/capabilities/audio_transcription */
+function toTimes(parts: readonly FormPart[]): readonly FormPart[] {
+  const rest = parts
+    .filter(({ name }) => name !== 'response_format')
+    .map(part => (part.name === 'timestamp_granularities[]' ? { ...part, name: 'timestamp_granularities' } : part))
+  const isTimed = rest.some(({ name }) => name === 'timestamp_granularities')
+  return fieldOf({ parts }, 'response_format') === 'verbose_json' && !isTimed
+    ? [...rest, field('timestamp_granularities', 'segment')]
+    : rest
+}
+
+/** Its events under OpenAI's names; those without one have no place there. */
+const eventTypes: Readonly<Record<string, string>> = {
+  'transcription.text.delta': 'transcript.text.delta',
+  'transcription.segment': 'transcript.text.segment',
+  'transcription.done': 'transcript.text.done',
+}
+
+function transcriptEvent({ type, text, ...rest }: JsonObject): JsonObject | null {
+  if (typeof type !== 'string' || !Object.hasOwn(eventTypes, type)) return null
+  return type === 'transcription.text.delta'
+    ? { type: eventTypes[type], delta: text, ...rest }
+    : { type: eventTypes[type], text, ...rest }
 }

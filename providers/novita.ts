@@ -10,7 +10,10 @@ export const novita = defineProvider({
   discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
+    embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise' }),
+    // https://novita.ai/docs/api-reference/model-apis-llm-create-rerank
+    rerank: openai.rerank({ path: '/rerank', relay: 'normalise' }),
   },
   anyModel: true,
-  models: ['deepseek/deepseek-v3.1', 'meta-llama/llama-3.3-70b-instruct', 'openai/gpt-oss-120b'],
+  models: ['deepseek/deepseek-v3.1', 'meta-llama/llama-3.3-70b-instruct', 'openai/gpt-oss-120b', 'baai/bge-m3'],
 })

@@ -52,6 +52,8 @@ export const nvidiaNim = defineProvider({
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     rerank: rerankCodec(rerank),
+    // Retrieval models want `input_type`, which goes on as it comes.
+    embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise' }),
   },
   anyModel: true,
   models: ['meta/llama-3.3-70b-instruct', 'nvidia/llama-3.1-nemotron-ultra-253b-v1', 'openai/gpt-oss-120b'],

@@ -2,8 +2,9 @@ import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { openai } from './dialects/openai.ts'
 import { openaiModels } from './model-lists.ts'
+import { everySurface, surfacesOf } from './openai-surfaces.ts'
 
-/** Any server that speaks OpenAI's chat completions: vLLM, llama.cpp, LM Studio, another gateway. */
+/** Any server that speaks OpenAI's API, or the part of it that is needed: vLLM, llama.cpp, LM Studio, another gateway. */
 export const openaiCompatible = defineProvider({
   id: 'openai-compatible',
   settings: {
@@ -19,6 +20,7 @@ export const openaiCompatible = defineProvider({
   discovery: openaiModels,
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
+    ...surfacesOf(everySurface),
   },
   anyModel: true,
 })

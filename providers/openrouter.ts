@@ -26,6 +26,9 @@ export const openrouter = defineProvider({
       tokenLimit: 'max_tokens',
       brokenOff: ['error'],
     }),
+    // https://openrouter.ai/docs/api-reference/embeddings
+    embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise' }),
+    rerank: openai.rerank({ path: '/rerank', relay: 'normalise' }),
   },
   anyModel: true,
   models: ['openrouter/auto', 'anthropic/claude-sonnet-4', 'google/gemini-2.5-pro', 'openai/gpt-4o'],

@@ -1,3 +1,4 @@
+import { isObject } from '../src/core/json.ts'
 import { type ChatRequest, defineProvider, type JsonObject, type TargetContext } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
@@ -15,9 +16,26 @@ export const qwen = defineProvider({
       tokenLimit: 'max_tokens',
       prepare: withoutThinking,
     }),
+    embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise', floatsOnly: true }),
+    // Its only rerank is DashScope's own. https://www.alibabacloud.com/help/en/model-studio/text-rerank-api
+    rerank: openai.rerank({
+      root: ({ settings }) => new URL(settings.baseUrl).origin,
+      path: '/api/v1/services/rerank/text-rerank/text-rerank',
+      relay: 'normalise',
+      prepare: ({ model, query, documents, ...parameters }) => ({ model, input: { query, documents }, parameters }),
+      answer: ({ output }) => (isObject(output) ? output : {}),
+    }),
   },
   anyModel: true,
-  models: ['qwen-max', 'qwen-plus', 'qwen-flash', 'qwen3-coder-plus', 'qwen-vl-max'],
+  models: [
+    'qwen-max',
+    'qwen-plus',
+    'qwen-flash',
+    'qwen3-coder-plus',
+    'qwen-vl-max',
+    'text-embedding-v4',
+    'qwen3-rerank',
+  ],
   notes: 'In China: `https://dashscope.aliyuncs.com/compatible-mode/v1`.',
 })
 

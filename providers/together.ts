@@ -23,6 +23,8 @@ const rerank: Rerank = {
   },
 }
 
+const formats = ['json', 'verbose_json']
+
 /** https://docs.together.ai/reference/chat-completions-1 */
 export const together = defineProvider({
   id: 'together',
@@ -36,6 +38,23 @@ export const together = defineProvider({
       prepare: countLogprobs,
     }),
     rerank: rerankCodec(rerank),
+    embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise', floatsOnly: true }),
+    images: openai.images({
+      path: '/images/generations',
+      relay: 'normalise',
+      unsupported: ['quality', 'style', 'user'],
+      prepare: sized,
+      streams: false,
+    }),
+    transcriptions: openai.transcriptions({ path: '/audio/transcriptions', relay: 'normalise', formats }),
+    translations: openai.translations({ path: '/audio/translations', relay: 'normalise', formats }),
+    speech: openai.speech({
+      path: '/audio/speech',
+      relay: 'normalise',
+      unsupported: ['speed', 'instructions', 'stream_format'],
+      // Its own default is wav.
+      prepare: request => ({ ...request, response_format: request.response_format ?? 'mp3' }),
+    }),
   },
   anyModel: true,
   models: [
@@ -43,6 +62,8 @@ export const together = defineProvider({
     'meta-llama/Llama-3.3-70B-Instruct-Turbo',
     'openai/gpt-oss-120b',
     'Qwen/Qwen3-235B-A22B-Instruct-2507-tput',
+    'black-forest-labs/FLUX.1-schnell',
+    'openai/whisper-large-v3',
   ],
   notes: '`logprobs` goes out as the number that `top_logprobs` says.',
 })
@@ -51,4 +72,14 @@ export const together = defineProvider({
 function countLogprobs({ logprobs, top_logprobs, ...request }: ChatRequest): JsonObject {
   if (typeof logprobs === 'number') return { ...request, logprobs }
   return logprobs === true ? { ...request, logprobs: top_logprobs || 1 } : request
+}
+
+/** Width and height are numbers of their own, and base64 has a short name. https://docs.together.ai/reference/post-images-generations */
+function sized({ size, response_format: format, ...request }: JsonObject): JsonObject {
+  const [, width, height] = typeof size === 'string' ? (/^(\d{1,5})x(\d{1,5})$/.exec(size) ?? []) : []
+  return {
+    ...(width !== undefined && { width: Number(width), height: Number(height) }),
+    ...request,
+    ...(format !== undefined && { response_format: format === 'b64_json' ? 'base64' : format }),
+  }
 }

@@ -6,17 +6,27 @@ import type {
   ChatRequest,
   Decoded,
   EventDecoder,
-  FinishReason,
   JsonObject,
   StreamEvent,
   TargetContext,
-  UpstreamError,
 } from '../../src/core/provider.ts'
-import { inBandError, readErrorBody, statusOf } from '../../src/core/upstream-error.ts'
+import { readErrorBody, statusOf } from '../../src/core/upstream-error.ts'
 import { refuseUnsupported } from '../unsupported.ts'
+import { createdBy, finishReason, inBandFailure, lacks, seconds } from './openai/answer.ts'
+import { completions } from './openai/completions.ts'
+import { embeddings } from './openai/embeddings.ts'
+import { passOn, translated } from './openai/events.ts'
+import { failure, name } from './openai/failure.ts'
+import { imageEdits, images, imageVariations } from './openai/images.ts'
+import { moderations } from './openai/moderations.ts'
+import { paramsOf } from './openai/params.ts'
+import { rerank } from './openai/rerank.ts'
+import { speech } from './openai/speech.ts'
+import { transcriptions } from './openai/transcriptions.ts'
 
 /**
- * OpenAI's chat wire format, and what the many hosts that speak nearly the same must be brought to.
+ * OpenAI's wire formats, and what the many hosts that speak nearly the same must be brought to. The chat is here, the
+ * other surfaces have files of their own.
  * https://platform.openai.com/docs/api-reference/chat
  */
 export interface OpenAiChat {
@@ -64,12 +74,21 @@ export const openai = {
       failure: (status, body) => failure(status, body, options.errorCodes),
     }
   },
+  completions,
+  embeddings,
+  images,
+  imageEdits,
+  imageVariations,
+  moderations,
+  rerank,
+  speech,
+  transcriptions,
+  /** The same request and answers, less `language`. */
+  translations: transcriptions,
+  /** For hosts whose typed events are OpenAI's, and those that name them otherwise. */
+  typedEvents: passOn,
+  translatedEvents: translated,
 }
-
-const paramsOf = (unsupported: readonly string[], rename: Readonly<Record<string, string>>): ChatCodec['params'] => ({
-  ...Object.fromEntries(unsupported.map(param => [param, 'unsupported' as const])),
-  ...Object.fromEntries(Object.keys(rename).map(param => [param, 'translate' as const])),
-})
 
 function encode(
   request: ChatRequest,
@@ -105,55 +124,6 @@ function encode(
   return prepared
 }
 
-const finishReasons: Readonly<Record<string, FinishReason>> = {
-  stop: 'stop',
-  end_turn: 'stop',
-  stop_sequence: 'stop',
-  complete: 'stop',
-  finish: 'stop',
-  finished: 'stop',
-  stop_criteria_met: 'stop',
-  eos: 'stop',
-  eos_token: 'stop',
-  length: 'length',
-  max_tokens: 'length',
-  model_length: 'length',
-  max_completion_tokens: 'length',
-  model_context_window_exceeded: 'length',
-  tool_calls: 'tool_calls',
-  tool_call: 'tool_calls',
-  tool_use: 'tool_calls',
-  function_call: 'tool_calls',
-  content_filter: 'content_filter',
-  content_filtered: 'content_filter',
-  refusal: 'content_filter',
-  safety: 'content_filter',
-  error_toxic: 'content_filter',
-  recitation: 'content_filter',
-  blocklist: 'content_filter',
-  prohibited_content: 'content_filter',
-  spii: 'content_filter',
-  image_safety: 'content_filter',
-  guardrail_intervened: 'content_filter',
-}
-
-/** null for "not finished"; a reason nobody knows stays as it is. */
-function finishReason(value: Json | undefined): string | null {
-  if (typeof value !== 'string' || value === '') return null
-  const known = value.toLowerCase()
-  return Object.hasOwn(finishReasons, known) ? finishReasons[known] : value
-}
-
-const name = (value: Json | undefined): string =>
-  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : ''
-
-/** Seconds since the epoch; some hosts send milliseconds or fractions. */
-function seconds(value: Json | undefined): number {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) return 0
-  return Math.floor(value > 1e11 ? value / 1000 : value)
-}
-
-const createdBy = ({ nowMs }: TargetContext): number => Math.floor((nowMs ?? 0) / 1000)
 const nameFor = ({ requestId }: TargetContext): string => `chatcmpl-${requestId || 'unnamed'}`
 
 /** The usage object of a body, also where Groq puts it. */
@@ -176,11 +146,6 @@ function readUsage(usage: JsonObject): Usage {
   const read = parseUsage(usage)
   const hits = usage.prompt_cache_hit_tokens // DeepSeek
   return read.cacheRead === 0 && typeof hits === 'number' && hits > 0 ? { ...read, cacheRead: Math.floor(hits) } : read
-}
-
-function inBandFailure(kind: 'upstream_error' | 'stream_error', body: JsonObject): Failure | null {
-  const error = inBandError(body)
-  return error && new Failure(kind, { cause: error.message, upstreamStatus: statusOf(error.code) })
 }
 
 function brokenOffFailure(
@@ -208,11 +173,7 @@ function decode(
 ): { body: JsonObject; usage: Usage } | Failure {
   const error = inBandFailure('upstream_error', body)
   if (error !== null) return error
-  if (!Array.isArray(body.choices)) {
-    const said = readErrorBody(body)
-    const cause = said?.message ?? 'the answer has no choices'
-    return new Failure('upstream_error', { cause, upstreamStatus: statusOf(said?.code ?? '') })
-  }
+  if (!Array.isArray(body.choices)) return lacks(body, 'choices')
   const choices = body.choices.filter(isObject)
   const broken = brokenOffFailure('upstream_error', choices, reading)
   if (broken !== null) return broken
@@ -436,80 +397,4 @@ function broken(cause: string, body: Json | undefined): Decoded {
   const error = Array.isArray(body) ? readErrorBody(body) : null
   const details = error === null ? { cause } : { cause: error.message, upstreamStatus: statusOf(error.code) }
   return { kind: 'failure', failure: new Failure('stream_error', details) }
-}
-
-/** Codes that say more than the status they come with. */
-const meant: Readonly<Record<string, number>> = {
-  invalid_api_key: 401,
-  InvalidApiKey: 401,
-  API_KEY_INVALID: 401,
-  model_not_found: 404,
-}
-
-const exhausted: ReadonlySet<string> = new Set([
-  'insufficient_quota',
-  'billing_hard_limit_reached',
-  'billing_not_active',
-  'exceeded_current_quota_error',
-])
-
-/** Some hosts answer a bad key of ours with a 400, which would read as if the client had sent it. */
-const refusesKey = /\b(?:incorrect|invalid|expired) api[- ]key\b/i
-
-function failure(status: number, body: JsonObject | null, codes: OpenAiChat['errorCodes'] = {}): UpstreamError {
-  // Mistral puts the whole envelope of its validator into `message`.
-  const read = readErrorBody(body ?? undefined) ?? (isObject(body?.message) ? readErrorBody(body.message) : null)
-  if (read === null) return { message: `the upstream provider answered with status ${status}` }
-  const { message, code } = read
-  const reason = detailReason(body)
-  const says =
-    [codes[code], meant[code], meant[reason]].find(meaning => typeof meaning === 'number') ??
-    (status === 400 && refusesKey.test(message) ? 401 : undefined)
-  const type = isObject(body?.error) ? name(body.error.type) : name(body?.type)
-  const retryAfterMs = retryHint(body, message)
-  return {
-    message,
-    ...(code !== '' && { code }),
-    ...(says !== undefined && says !== status && { status: says }),
-    ...((exhausted.has(code) || exhausted.has(type)) && { permanent: true }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  }
-}
-
-/** Google's `error.details[]`, as its OpenAI-compatible endpoints send them too. */
-function details(body: JsonObject | null): JsonObject[] {
-  const error = body?.error
-  return isObject(error) && Array.isArray(error.details) ? error.details.filter(isObject) : []
-}
-
-const detailReason = (body: JsonObject | null): string =>
-  details(body)
-    .map(detail => name(detail.reason))
-    .find(Boolean) ?? ''
-
-const longestWaitMs = 86_400_000
-
-function retryHint(body: JsonObject | null, message: string): number | undefined {
-  const delay = details(body)
-    .map(detail => name(detail.retryDelay))
-    .find(Boolean)
-  const error = isObject(body?.error) ? body.error : undefined
-  const plain = error?.retry_after ?? body?.retry_after
-  const ms =
-    delay !== undefined
-      ? durationMs(delay)
-      : typeof plain === 'number'
-        ? plain * 1000
-        : durationMs(/ try again in (\S{1,32})/.exec(message)?.[1] ?? '')
-  return ms !== undefined && ms > 0 && ms <= longestWaitMs ? Math.ceil(ms) : undefined
-}
-
-const unitsMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 }
-
-/** `17s`, `1m2.5s`, `120ms.` */
-function durationMs(text: string): number | undefined {
-  let total: number | undefined
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g))
-    total = (total ?? 0) + Number(amount) * unitsMs[unit]
-  return total
 }

@@ -360,7 +360,8 @@ const choicesOf = (chunk: JsonObject): Json[] => (Array.isArray(chunk.choices) ?
 export function carriesContent(chunk: JsonObject): boolean {
   for (const choice of choicesOf(chunk)) {
     if (!isObject(choice)) continue
-    if (filled(choice.finish_reason)) return true
+    // `text` is what legacy completions stream.
+    if (filled(choice.finish_reason) || filled(choice.text)) return true
     const { delta } = choice
     if (isObject(delta)) for (const field of contentFields) if (filled(delta[field])) return true
   }

@@ -252,9 +252,14 @@ class Attempt implements UpstreamHandler, Flow {
   /** What a codec trips over costs its own request only, never the thread. */
   #compose(body: Uint8Array): Composed | Failure {
     try {
+      const { call } = this.#walk
+      if (call.stream && this.#codec.events === undefined)
+        return new Failure('unsupported_parameter', {
+          message: 'the provider of this model does not stream such answers',
+          param: 'stream',
+        })
       const encoded = this.#encode(body)
       if (encoded instanceof Failure) return encoded
-      const { call } = this.#walk
       const isRaw = encoded instanceof RawBody
       const contentType = isRaw ? encoded.contentType : call.contentType
       const { headers, headersFor } = this.#codec
@@ -472,12 +477,16 @@ class Attempt implements UpstreamHandler, Flow {
     const surface = exchange.surface!
     const type = headers.get('content-type')
     const forwarded = forwardedHeaders(headers)
-    if (this.#trip?.stream ?? (this.#trip === null && this.#streams)) return this.#openStream(type, forwarded)
+    const streams = this.#trip?.stream ?? (this.#trip === null && this.#streams)
+    // Endpoints with typed events may ignore the wish: OpenAI does, for models that can't stream.
+    if (streams && (surface.streams === 'chunks' || this.#isStream(type))) return this.#openStream(type, forwarded)
     const isVerbatim = this.#codec.relay === 'verbatim' && this.#trip === null
     const head: AnswerHead = { fixed: this.target.jsonHeaders, forwarded, contentLength: headers.contentLength }
     const bytesHead = { ...head, fixed: this.target.plainHeaders }
     const isBytes = type !== '' && !isJsonType(type)
     const { decodeBytes } = this.#codec
+    // A proxy's page is no answer, whatever its status says.
+    if (isBytes && /^text\/html\b/i.test(type)) return new Failure('upstream_error', { cause: 'the answer is a page' })
     if (isBytes && surface.hasByteAnswers && (decodeBytes === undefined || isVerbatim))
       return new BytesRelay(exchange, { ...bytesHead, forwarded: forwarded + contentTypeLine(type) }, this)
     if (isVerbatim) return new JsonRelay(exchange, head, this)
@@ -492,15 +501,20 @@ class Attempt implements UpstreamHandler, Flow {
     })
   }
 
+  #isStream(type: string): boolean {
+    return framings[this.#codec.framing]!.types.some(expected => type.toLowerCase().startsWith(expected))
+  }
+
   #openStream(type: string, forwarded: string): Reply | Failure {
     const exchange = this.#exchange
-    const { types } = framings[this.#codec.framing]!
-    if (!types.some(expected => type.toLowerCase().startsWith(expected)))
+    if (!this.#isStream(type)) {
+      const expected = framings[this.#codec.framing]!.types[0]
       return new Failure('upstream_error', {
-        cause: `asked for a stream of ${types[0]}, got ${type || 'no content type'}`,
+        cause: `asked for a stream of ${expected}, got ${type || 'no content type'}`,
       })
+    }
     const head: AnswerHead = { fixed: this.target.eventHeaders, forwarded, contentLength: -1 }
-    if (!this.#hasChunks) return new EventRelay(exchange, head, this)
+    if (!this.#hasChunks) return new EventRelay(exchange, this.#codec, this.#context, head, this)
     const { streamUsage } = exchange.snapshot.data.compatibility
     const wish = this.#walk.call.usageWish
     const withholdUsage = streamUsage === 'always' ? wish === false : wish !== true

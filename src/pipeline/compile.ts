@@ -194,7 +194,7 @@ function compileTarget(
         through = surface.derive({ ...provider.codecs, chat }) ?? null
         known.set(chat, through)
       }
-      return through
+      return (through?.serves?.(model) ?? true) ? through : null
     },
     series: model => snapshot.series[`${data.key}\0${model}`] ?? unknown,
     serves: model => models.has(model) || prefixes.some(prefix => model.startsWith(prefix)),

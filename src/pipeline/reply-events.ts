@@ -1,9 +1,9 @@
 import { Failure } from '../core/failures.ts'
 import { isObject, type Json } from '../core/json.ts'
-import type { StreamEvent } from '../core/provider.ts'
+import type { Codec, EventDecoder, StreamEvent, TargetContext } from '../core/provider.ts'
 import { usageOf } from '../core/stream-tap.ts'
 import { inBandError, statusOf } from '../core/upstream-error.ts'
-import { SseParser } from '../upstream/framing/sse.ts'
+import { type FrameParser, framings } from '../upstream/framing/index.ts'
 import type { Exchange } from './exchange.ts'
 import type { AnswerHead, Flow, Reply } from './reply.ts'
 
@@ -12,22 +12,33 @@ const maxEventBytes = 16 << 20
 
 /**
  * A stream of events that say their type (`response.output_text.delta`, `transcript.text.done`), as OpenAI's newer
- * endpoints send them: each goes on as it came. It commits at its first event. Usage is that of the last event that had
- * any. One that ends without an event that ends it (`….done`, `….completed`, `[DONE]`) has broken off.
+ * endpoints send them: each goes on as it came, or as the codec writes it anew. It commits at its first event. Usage is
+ * that of the last event that had any. One that ends without an event that ends it (`….done`, `….completed`, `[DONE]`)
+ * has broken off.
  */
 export class EventRelay implements Reply {
   readonly #exchange: Exchange
   readonly #head: AnswerHead
   readonly #flow: Flow
-  readonly #parser = new SseParser({ maxBytes: maxEventBytes }, event => this.#event(event))
+  /** null: events go on as they came. */
+  readonly #decoder: EventDecoder | null
+  readonly #parser: FrameParser
   #out = ''
   #ended = false
   #failure: Failure | null = null
 
-  constructor(exchange: Exchange, head: AnswerHead, flow: Flow) {
+  constructor(exchange: Exchange, codec: Codec<never>, context: TargetContext, head: AnswerHead, flow: Flow) {
     this.#exchange = exchange
     this.#head = head
     this.#flow = flow
+    this.#decoder = codec.relay === 'verbatim' ? null : codec.events!(context)
+    this.#parser = framings[codec.framing]!.create({ maxBytes: maxEventBytes }, event => this.#take(event))
+  }
+
+  #take(event: StreamEvent): void {
+    if (this.#failure !== null) return
+    if (this.#decoder === null) this.#relay(event)
+    else this.#translate(event, this.#decoder)
   }
 
   data(chunk: Uint8Array): Failure | null {
@@ -36,8 +47,7 @@ export class EventRelay implements Reply {
     return this.#failure ?? failure
   }
 
-  #event({ event, data }: StreamEvent): void {
-    if (this.#failure !== null) return
+  #relay({ event, data }: StreamEvent): void {
     const text = data.trim()
     if (text === '') return
     if (text !== '[DONE]') {
@@ -60,6 +70,20 @@ export class EventRelay implements Reply {
     this.#out += `${name}data: ${data.includes('\n') ? data.replaceAll('\n', '\ndata: ') : data}\n\n`
   }
 
+  #translate(event: StreamEvent, decoder: EventDecoder): void {
+    const decoded = decoder.decode(event)
+    if (decoded.kind === 'failure') this.#failure = decoded.failure
+    else if (decoded.kind === 'done') this.#ended = true
+    else {
+      if (decoded.usage !== undefined) this.#exchange.usage = decoded.usage
+      for (const chunk of decoded.chunks) {
+        const type = typeof chunk.type === 'string' && !/[\r\n]/.test(chunk.type) ? chunk.type : ''
+        this.#ended ||= endings.test(type)
+        this.#out += `${type === '' ? '' : `event: ${type}\n`}data: ${JSON.stringify(chunk)}\n\n`
+      }
+    }
+  }
+
   /** Everything of one read goes out in one write. */
   #flush(): void {
     if (this.#out === '') return
@@ -71,7 +95,8 @@ export class EventRelay implements Reply {
 
   end(): Failure | null {
     const last = this.#parser.end()
-    if (last !== null) this.#event(last)
+    if (last instanceof Failure) this.#failure ??= last
+    else if (last !== null) this.#take(last)
     this.#flush()
     if (this.#failure !== null) return this.#failure
     if (!this.#ended) return new Failure('stream_error', { cause: 'the stream ended without its last event' })

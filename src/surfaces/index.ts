@@ -1,6 +1,7 @@
 import type { PlannedRoute, Surface } from '../core/surface.ts'
 import { speech, transcriptions, translations } from './audio.ts'
 import { chat } from './chat.ts'
+import { completions } from './completions.ts'
 import { embeddings } from './embeddings.ts'
 import { imageEdits, images, imageVariations } from './images.ts'
 import { moderations } from './moderations.ts'
@@ -9,6 +10,7 @@ import { rerank } from './rerank.ts'
 /** The endpoints that go through the pipeline to an upstream. */
 export const surfaces: readonly Surface[] = [
   chat,
+  completions,
   embeddings,
   images,
   imageEdits,
@@ -22,7 +24,6 @@ export const surfaces: readonly Surface[] = [
 
 /** Part of the API, not served yet. */
 export const planned: readonly PlannedRoute[] = [
-  { path: '/v1/completions', methods: ['POST'] },
   { path: '/v1/responses', methods: ['POST'] },
   { path: '/v1/capabilities', methods: ['GET'] },
 ]
