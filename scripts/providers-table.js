@@ -19,9 +19,9 @@ ${table(providers.filter(provider => !inTable.has(provider)))}
 
 ### Rows of the table
 
-They speak OpenAI's chat completions and nothing else is known of them: \`max_completion_tokens\` goes out as
-\`max_tokens\`, everything else as it came. Addresses and variables are those that the vendors and their common clients
-publish; they were not called for this page.
+They speak OpenAI's API, as far as it is listed: a chat's \`max_completion_tokens\` goes out as \`max_tokens\`,
+everything else as it came. Addresses, variables and surfaces are those that the vendors and their common clients publish;
+they were not called for this page.
 
 ${table(tableProviders)}
 `
@@ -55,6 +55,15 @@ async function registry() {
   }
 }
 
+function surfaces({ codecs }) {
+  return Object.keys(codecs).map(inWords).join(', ')
+}
+
+/** A chat serves legacy completions too, where there is nothing of their own. */
+function inWords(surface) {
+  return surface === 'completions' ? 'raw completions' : surface.replace(/[A-Z]/, letter => ` ${letter.toLowerCase()}`)
+}
+
 function table(list) {
   const line = cells => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
   const head = ['Id', 'Variables', 'Base URL', 'Surfaces', 'Peculiar']
@@ -62,7 +71,7 @@ function table(list) {
     `\`${provider.id}\``,
     variables(provider),
     baseUrl(provider),
-    Object.keys(provider.codecs).join(', '),
+    surfaces(provider),
     quirks(provider),
   ])
   return [head, head.map(() => '---'), ...rows].map(line).join('\n')
@@ -89,16 +98,28 @@ function baseUrl({ id, settings, answer }) {
   return setting.default === undefined ? "the operator's" : `\`${setting.default}\``
 }
 
-function quirks({ codecs, modelPrefixes = [], anyModel, notes = '', answer }) {
-  const { relay, tokenLimit, params = {} } = codecs.chat ?? {}
+/** Parameters of one surface that don't go out as they came. */
+function changed({ params = {} } = {}) {
   const named = support => Object.keys(params).filter(param => params[param] === support)
+  return { unsupported: named('unsupported'), translated: named('translate') }
+}
+
+function quirks({ codecs, modelPrefixes = [], anyModel, notes = '', answer }) {
+  const { chat, ...others } = codecs
+  const { relay, tokenLimit } = chat ?? {}
+  const { unsupported, translated } = changed(chat)
   const said = (what, list) => (list.length === 0 ? '' : `${what} ${list.map(item => `\`${item}\``).join(', ')}.`)
   return [
     relay === 'verbatim' && answer === undefined && 'Answers go back byte for byte.',
     relay === null && 'A wire format of its own.',
     relay !== null && tokenLimit === 'max_completion_tokens' && 'Ceiling: `max_completion_tokens`.',
-    said('Not sent:', named('unsupported')),
-    said('Translated:', named('translate')),
+    said('Not sent:', unsupported),
+    said('Translated:', translated),
+    ...Object.entries(others).flatMap(([id, codec]) => {
+      const { unsupported, translated } = changed(codec)
+      const name = inWords(id).replace(/^./, letter => letter.toUpperCase())
+      return [said(`${name}, not sent:`, unsupported), said(`${name}, translated:`, translated)]
+    }),
     anyModel !== true &&
       modelPrefixes.length < 10 &&
       said(

@@ -26,6 +26,7 @@ import { startHeartbeat } from './shared/heartbeat.ts'
 import { roster } from './shared/layout.ts'
 import { createMetricMemory, threadMetrics, zeroGauges } from './shared/metric-rows.ts'
 import { tokenBucketBytes } from './shared/token-buckets.ts'
+import { surfaces } from './surfaces/index.ts'
 import { createLog, type MainLog } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import { decodeRecord } from './telemetry/record-codec.ts'
@@ -420,8 +421,14 @@ class Gateway {
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 const canSharePorts = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
 
+/** The surfaces that have a limit of their own. */
+const uploadBytes = Object.fromEntries(
+  surfaces.flatMap(({ path, maxBodyBytes }) => (maxBodyBytes === undefined ? [] : [[path, maxBodyBytes] as const])),
+)
+
 const limitsOf = ({ server, snapshot }: Settings, logLevel: Environment['logLevel']): AcceptorLimits => ({
   maxRequestBytes: snapshot.maxRequestBytes,
+  uploadBytes,
   bodyTimeoutMs: server.bodyTimeoutMs,
   writeStallTimeoutMs: server.writeStallTimeoutMs,
   wantsRemote: snapshot.rateLimit.requestsPerSecond > 0 || logLevel !== 'error',

@@ -17,7 +17,7 @@ export interface Surface {
   readonly hasByteAnswers: boolean
   /** Its codecs don't look at the request again when its answer comes: prompts with pictures are long. */
   readonly forgetsRequest?: boolean
-  /** Largest body in bytes, where it is not the configured one for all. */
+  /** Its bodies may have so many bytes, also where fewer are configured for all. */
   readonly maxBodyBytes?: number
   /** `body` is complete, valid UTF-8 is not yet checked, and only valid during the call. */
   read(body: Uint8Array, head: RequestHead): Call | Failure

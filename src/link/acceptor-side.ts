@@ -42,6 +42,8 @@ const none: Uint8Array[] = []
 
 export interface AcceptorLimits {
   maxRequestBytes: number
+  /** By path: bodies that may be longer, as uploads are. */
+  uploadBytes: Readonly<Record<string, number>>
   /** A body must be complete after this, plus a second for each KiB that came. */
   bodyTimeoutMs: number
   /** How long a client may take nothing, per 64 KiB it is behind. */
@@ -389,10 +391,19 @@ class Exchange implements ExchangeEvents {
     }
     const remote = link.options.limits.wantsRemote ? head.remoteAddress : ''
     this.#meta = encodeRequestMeta(head, remote)
-    if (head.bodyLength > link.options.limits.maxRequestBytes) {
+    if (!this.#allows(head.bodyLength)) {
       this.#requestId = link.options.newRequestId(head.header('traceparent'), head.header('x-request-id'))
       this.fail('request_too_large', true)
     } else if (link.refusing) this.fail('draining', true)
+  }
+
+  /** Whether its body may have so many bytes. Nearly all have few: the path is looked at only for the others. */
+  #allows(bytes: number): boolean {
+    const { maxRequestBytes, uploadBytes } = this.#link.options.limits
+    if (bytes <= maxRequestBytes) return true
+    const query = this.#target.indexOf('?')
+    const path = query < 0 ? this.#target : this.#target.slice(0, query)
+    return Object.hasOwn(uploadBytes, path) && bytes <= uploadBytes[path]!
   }
 
   #answerLiveness(method: string): void {
@@ -422,7 +433,7 @@ class Exchange implements ExchangeEvents {
   onBody(chunk: Uint8Array, last: boolean): void {
     if (this.#state === over) return
     this.#bodyBytes += chunk.length
-    if (this.#bodyBytes > this.#link.options.limits.maxRequestBytes) {
+    if (!this.#allows(this.#bodyBytes)) {
       this.fail('request_too_large', true)
       return
     }

@@ -44,7 +44,13 @@ function createAcceptor(words: Int32Array, onOwnBell?: () => void) {
   return new AcceptorLink({
     thread: acceptorThread,
     roster: words,
-    limits: { maxRequestBytes: 8 << 20, bodyTimeoutMs: 600_000, writeStallTimeoutMs: 600_000, wantsRemote: true },
+    limits: {
+      maxRequestBytes: 8 << 20,
+      uploadBytes: {},
+      bodyTimeoutMs: 600_000,
+      writeStallTimeoutMs: 600_000,
+      wantsRemote: true,
+    },
     newRequestId: () => '0123456789abcdef0123456789abcdef',
     isMainAlive: () => true,
     onOwnBell,

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { fixedHeaders, HeaderBlock } from '../../src/core/header-block.ts'
 import type { Incoming, IncomingListener } from '../../src/core/incoming.ts'
 import type { Reply, RequestHead } from '../../src/downstream/engine.ts'
-import { AcceptorLink } from '../../src/link/acceptor-side.ts'
+import { type AcceptorLimits, AcceptorLink } from '../../src/link/acceptor-side.ts'
 import { ConsumerLink } from '../../src/link/consumer-side.ts'
 import { exchangeId, Kind, pairLayout, roster, ThreadState } from '../../src/shared/layout.ts'
 import { RingReader, RingWriter } from '../../src/shared/ring.ts'
@@ -14,11 +14,18 @@ const ringBytes = 64 << 10
 const headers = new HeaderBlock('0123456789abcdef0123456789abcdef', fixedHeaders(''), '')
 const deaf: IncomingListener = { onBody() {}, onDrain() {}, onCancel() {} }
 
-function createLink(words: Int32Array): AcceptorLink {
+function createLink(words: Int32Array, limits: Partial<AcceptorLimits> = {}): AcceptorLink {
   return new AcceptorLink({
     thread: acceptor,
     roster: words,
-    limits: { maxRequestBytes: 8 << 20, bodyTimeoutMs: 600_000, writeStallTimeoutMs: 600_000, wantsRemote: false },
+    limits: {
+      maxRequestBytes: 8 << 20,
+      uploadBytes: {},
+      bodyTimeoutMs: 600_000,
+      writeStallTimeoutMs: 600_000,
+      wantsRemote: false,
+      ...limits,
+    },
     newRequestId: () => '0123456789abcdef0123456789abcdef',
     isMainAlive: () => true,
     onRefused: () => {},
@@ -56,6 +63,16 @@ function ask(link: AcceptorLink, value = '') {
   const events = link.onRequest(head, reply)
   events?.onBody(new Uint8Array(0), true)
   return answer
+}
+
+const silent: Reply = {
+  whole() {},
+  head() {},
+  write: () => true,
+  end() {},
+  abort() {},
+  pauseBody() {},
+  resumeBody() {},
 }
 
 const newWords = (): Int32Array => new Int32Array(new SharedArrayBuffer(roster.bytes))
@@ -164,4 +181,36 @@ test('an upload goes on although its credits found a ring without any room', asy
     await turn()
   }
   assert.equal(acknowledged, 256 << 10)
+})
+
+test('a route may take longer bodies than the others: declared or counted, with a query or without', () => {
+  const limits = { maxRequestBytes: 100, uploadBytes: { '/v1/uploads': 200, '/v1/small': 10 } }
+  const status = (target: string, declared: number, came: number): number => {
+    const link = createLink(newWords(), limits)
+    let answered = 0
+    const refuse = (given: number): void => void (answered = given)
+    const reply = { ...silent, whole: refuse, head: refuse }
+    const head = { method: 'POST', target, remoteAddress: '', bodyLength: declared, header: () => '' }
+    link.onRequest(head, reply)?.onBody(Buffer.alloc(came), false)
+    return answered
+  }
+  for (const target of ['/v1/uploads', '/v1/uploads?x=1'])
+    for (const [declared, came] of [
+      [-1, 200],
+      [200, 200],
+    ])
+      assert.equal(status(target, declared, came), 0, `${target} ${declared}`)
+  for (const [target, most] of [
+    ['/v1/uploads', 200],
+    ['/v1/uploads?x=1', 200],
+    ['/v1/uploads/', 100],
+    ['/v1/other', 100],
+    ['constructor', 100],
+    // Shorter than what holds for all, which then holds.
+    ['/v1/small', 100],
+  ] as const) {
+    assert.equal(status(target, most + 1, 0), 413, target)
+    assert.equal(status(target, -1, most + 1), 413, target)
+    assert.equal(status(target, -1, most), 0, target)
+  }
 })
