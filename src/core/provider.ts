@@ -103,7 +103,10 @@ export interface TargetContext {
   readonly model: string
   readonly settings: Readonly<Record<string, string>>
   readonly stream: boolean
-  /** What the client asked, for codecs whose answers depend on it; there when the codec has an `encode`, but not for chat. */
+  /**
+   * What the client asked, for codecs whose answers depend on it; there when the codec has an `encode`, but not for
+   * chat. Of a form's files the bytes are gone by the time of the answer.
+   */
   readonly request?: JsonObject | FormRequest
   /** Names answers whose upstream gave them no id. */
   readonly requestId?: string

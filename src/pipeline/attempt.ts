@@ -1,4 +1,5 @@
 import { Failure } from '../core/failures.ts'
+import { type FormRequest, withoutFiles } from '../core/form.ts'
 import { Again, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
 import type { Call } from '../core/surface.ts'
 import { formatTraceparent, newSpanId } from '../core/trace.ts'
@@ -310,6 +311,8 @@ class Attempt implements UpstreamHandler, Flow {
     if (request === null) return new Failure('invalid_request')
     if (this.#exchange.surface!.forgetsRequest !== true) this.#context = { ...this.#context, request }
     const encoded = encode === null ? request : encode(request as never, this.#context)
+    // What its answers depend on has to outlive the body, which a form's parts are views of.
+    if (call.contentType !== '') this.#context = { ...this.#context, request: withoutFiles(request as FormRequest) }
     if (encoded instanceof Failure || encoded instanceof RawBody) return encoded
     return Buffer.from(JSON.stringify(encoded))
   }

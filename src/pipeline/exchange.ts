@@ -43,6 +43,8 @@ export class Exchange {
   /** The first byte of an answer is out: no other answer is possible any more. */
   committed = false
   over = false
+  /** What is being sent can carry an error; whether a stream was asked for does not say that. */
+  #sendsEvents = false
   #heartbeat: NodeJS.Timeout | null = null
   #wroteSinceBeat = false
 
@@ -96,6 +98,7 @@ export class Exchange {
   begin(status: number, fixed: FixedHeaders, rest: string, length: number, events: boolean): void {
     if (this.over || this.committed) return
     this.committed = true
+    this.#sendsEvents = events
     this.status = status
     this.firstByteAt = performance.now()
     this.incoming.head(status, this.#headers(fixed, rest), length, events)
@@ -131,7 +134,7 @@ export class Exchange {
       this.status = answer.status
       this.responseBytes = Buffer.byteLength(answer.body)
       this.incoming.whole(answer.status, answer.headers, answer.body)
-    } else if (this.stream) {
+    } else if (this.#sendsEvents) {
       // The contract of streams: one error event, no [DONE].
       const type = failure.kind === 'stream_timeout' ? 'timeout_error' : 'stream_error'
       const code = failure.kind === 'stream_timeout' ? 'stream_timeout' : 'stream_error'

@@ -3,6 +3,7 @@ import type { HeaderBlock } from '../../src/core/header-block.ts'
 import type { ForwardedHeader, Incoming, IncomingListener } from '../../src/core/incoming.ts'
 import type { ExchangeRecord } from '../../src/core/record.ts'
 import type { SnapshotData, TargetData } from '../../src/core/snapshot.ts'
+import type { Registries } from '../../src/pipeline/compile.ts'
 import { Pipeline } from '../../src/pipeline/pipeline.ts'
 import { createMetricMemory, readMetrics, threadMetrics } from '../../src/shared/metric-rows.ts'
 import { tokenBucketBytes } from '../../src/shared/token-buckets.ts'
@@ -20,6 +21,8 @@ import type {
 /** One call the pipeline made, with the means to answer it. */
 export class FakeCall implements UpstreamCall {
   readonly origin: string
+  readonly method: string
+  readonly path: string
   readonly body: Buffer
   readonly extraHeaders: string
   readonly handler: UpstreamHandler
@@ -29,6 +32,8 @@ export class FakeCall implements UpstreamCall {
 
   constructor(origin: string, request: UpstreamRequest, handler: UpstreamHandler) {
     this.origin = origin
+    this.method = request.head.method
+    this.path = request.head.path
     this.body = Buffer.from(request.body ?? '')
     this.extraHeaders = request.extraHeaders
     this.handler = handler
@@ -182,7 +187,7 @@ export class PipelineUnderTest {
   readonly pipeline: Pipeline
   readonly #memory = createMetricMemory({ threads: 1, series: 4 })
 
-  constructor(data: Partial<SnapshotData> = {}) {
+  constructor(data: Partial<SnapshotData> = {}, registries: Partial<Pick<Registries, 'providers' | 'surfaces'>> = {}) {
     const origin = (url: string): Origin => ({
       url,
       prepare: (method, path) => ({ method, path }),
@@ -201,6 +206,7 @@ export class PipelineUnderTest {
         strategies,
         surfaces,
         planned,
+        ...registries,
         upstream,
         userAgent: 'test',
         metrics: threadMetrics(this.#memory, 0),
@@ -212,7 +218,11 @@ export class PipelineUnderTest {
   }
 
   ask(body: string, headers: Readonly<Record<string, string>> = {}): FakeIncoming {
-    const incoming = new FakeIncoming('POST', '/v1/chat/completions', headers)
+    return this.askAt('/v1/chat/completions', body, headers)
+  }
+
+  askAt(path: string, body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}): FakeIncoming {
+    const incoming = new FakeIncoming('POST', path, headers)
     incoming.listener = this.pipeline.accept(incoming)
     // As from a ring: good for this call only.
     const lent = Buffer.from(body)
