@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Lifetime } from './lifetime.ts'
 import { type MockAnswer, type MockOpenAi, type MockRequest, requestOf, startMockOpenAi } from './mock-openai.ts'
 
@@ -13,13 +14,35 @@ export const thoughtSignature = 'CikBVKhc7k9u'
 
 type Fields = Readonly<Record<string, unknown>>
 
-export const answerAsGemini: MockAnswer = (request, response) => {
+/** Where it is asked, and by whom: Google's two addresses differ in that, and little else. */
+export interface GoogleAddress {
+  /** Path of the models. */
+  readonly models: string
+  readonly hasCallIds: boolean
+  /** null: the request may be made. */
+  readonly refusal: (request: MockRequest) => Problem | null
+}
+
+export const answerAsGemini: MockAnswer = (request, response) =>
+  answerAsGoogle(request, response, { models: '/v1beta/models/', hasCallIds: true, refusal: keyProblem })
+
+export function answerAsGoogle(request: MockRequest, response: ServerResponse, address: GoogleAddress): void {
   const asked = requestOf(request)
-  const route = /^\/v1beta\/models\/([^/:?]+):(generateContent|streamGenerateContent\?alt=sse)$/.exec(request.path)
-  const problem = route === null ? notFound : refusal(request, route[1], asked)
+  const below = request.path.startsWith(address.models) ? request.path.slice(address.models.length) : ''
+  const route = /^([^/:?]+):(\w+(?:\?alt=sse)?)$/.exec(below)
+  const method = route?.[2] ?? ''
+  const answers = Object.hasOwn(others, method) ? others[method] : null
+  const isKnown = answers !== null || method === 'generateContent' || method === 'streamGenerateContent?alt=sse'
+  const said: Problem | Fields | null =
+    route === null || !isKnown ? notFound : (address.refusal(request) ?? answers?.(asked, route[1]) ?? null)
+  const problem =
+    route === null || said !== null
+      ? said
+      : (spokenProblem(asked, route[1]) ?? refusal(request, route[1], asked, address))
   if (problem !== null) {
-    const body = JSON.stringify({ error: problem })
-    response.writeHead(problem.code, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
+    const status = isProblem(problem) ? problem.code : 200
+    const body = JSON.stringify(isProblem(problem) ? { error: problem } : problem)
+    response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
     response.end(body)
     return
   }
@@ -30,7 +53,7 @@ export const answerAsGemini: MockAnswer = (request, response) => {
     candidates: [{ content: { role: 'model', parts: some }, index: 0, ...(finishReason && { finishReason }) }],
     ...rest,
   })
-  if (route?.[2] === 'generateContent') {
+  if (method === 'generateContent') {
     const body = JSON.stringify(event(parts, 'STOP'))
     response.writeHead(200, {
       'content-type': 'application/json; charset=UTF-8',
@@ -61,7 +84,7 @@ function say({ contents, tools, toolConfig, generationConfig }: Fields): Fields[
   return [...thoughts, { functionCall: { name: 'get_weather', args: { city: 'Oslo' } }, thoughtSignature }]
 }
 
-interface Problem {
+export interface Problem {
   readonly code: number
   readonly message: string
   readonly status: string
@@ -103,9 +126,7 @@ const configurable = new Set([
   'mediaResolution',
 ])
 
-/** What Google would say to it; null for nothing. */
-function refusal({ method, headers }: MockRequest, model: string, asked: Fields): Problem | null {
-  if (method !== 'POST' || model === 'gemini-gone') return notFound
+function keyProblem({ headers }: MockRequest): Problem | null {
   if (headers['x-goog-api-key'] !== geminiKey) {
     const reason = {
       '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
@@ -114,8 +135,65 @@ function refusal({ method, headers }: MockRequest, model: string, asked: Fields)
     }
     return { ...invalid('API key not valid. Please pass a valid API key.'), details: [reason] }
   }
-  if (headers.authorization !== undefined)
-    return { code: 401, message: 'a client’s key got here', status: 'UNAUTHENTICATED' }
+  return headers.authorization === undefined
+    ? null
+    : { code: 401, message: 'a client’s key got here', status: 'UNAUTHENTICATED' }
+}
+
+/** Methods with an answer of one piece. A vector is the length of its text. */
+const others: Readonly<Record<string, (asked: Fields, model: string) => Fields | Problem>> = {
+  batchEmbedContents({ requests }, model) {
+    const all = requests as { model: string; content: { parts: { text: string }[] } }[]
+    if (all.length > 100) return invalid('at most 100 requests can be in one batch')
+    if (all.some(one => one.model !== `models/${model}`)) return invalid('the models of a batch must be the same')
+    return {
+      embeddings: all.map(({ content }) => ({ values: [content.parts[0].text.length, 0.5] })),
+      usageMetadata: { promptTokenCount: all.length },
+    }
+  },
+  embedContent({ content }) {
+    const { text } = (content as { parts: { text: string }[] }).parts[0]
+    return { embedding: { values: [text.length, 0.5] }, usageMetadata: { promptTokenCount: 1 } }
+  },
+  predict({ instances, parameters }, model) {
+    const all = instances as { content?: string; prompt?: string }[]
+    if (model.startsWith('imagen-')) {
+      const { sampleCount } = parameters as { sampleCount: number }
+      if (sampleCount > (model.includes('ultra') ? 1 : 4)) return invalid('sampleCount is too large')
+      const picture = { mimeType: 'image/png', bytesBase64Encoded: 'iVBORw0KGgo=' }
+      return { predictions: Array.from({ length: sampleCount }, () => picture) }
+    }
+    if (all.length > (model.startsWith('gemini-') ? 1 : 250)) return invalid('too many instances')
+    return {
+      predictions: all.map(({ content = '' }) => ({
+        embeddings: { values: [content.length, 0.5], statistics: { truncated: false, token_count: 1 } },
+      })),
+    }
+  },
+}
+
+const isProblem = (said: Problem | Fields): said is Problem => typeof (said as Fields).code === 'number'
+
+/** What comes in place of words: sound or a picture. null: words were asked for. */
+function spokenProblem({ generationConfig }: Fields, model: string): Problem | Fields | null {
+  const { responseModalities, speechConfig } = (generationConfig ?? {}) as Fields
+  const wanted = (responseModalities ?? []) as string[]
+  const answer = (mimeType: string, data: string): Fields => ({
+    candidates: [{ content: { role: 'model', parts: [{ inlineData: { mimeType, data } }] }, finishReason: 'STOP' }],
+    usageMetadata: { promptTokenCount: 3, candidatesTokenCount: 30, totalTokenCount: 33 },
+  })
+  if (wanted.includes('IMAGE')) return answer('image/png', 'iVBORw0KGgo=')
+  if (!wanted.includes('AUDIO')) return null
+  if (!/-tts/.test(model)) return invalid('This model does not support the requested response modalities: audio')
+  const voices = JSON.stringify(speechConfig)
+  return /"voiceName":"Kore"/.test(voices)
+    ? answer('audio/L16;codec=pcm;rate=24000', Buffer.from([1, 0, 2, 0]).toString('base64'))
+    : invalid('Voice name is not supported.')
+}
+
+/** What Google would say to it; null for nothing. */
+function refusal({ method }: MockRequest, model: string, asked: Fields, address: GoogleAddress): Problem | null {
+  if (method !== 'POST' || model === 'gemini-gone') return notFound
   const stranger = Object.keys(asked).find(field => !known.has(field))
   if (stranger !== undefined) return unknownField(stranger)
   const config = (asked.generationConfig ?? {}) as Fields
@@ -127,7 +205,9 @@ function refusal({ method, headers }: MockRequest, model: string, asked: Fields)
   if (thinking.thinkingBudget !== undefined && /gemini-3/.test(model)) return invalid('thinkingBudget is not supported')
   if (thinking.thinkingLevel !== undefined && !/gemini-3/.test(model))
     return invalid('Thinking level is not supported for this model.')
-  return schemaProblem(config.responseSchema) ?? toolProblem(asked, config, model) ?? contentProblem(asked, model)
+  return (
+    schemaProblem(config.responseSchema) ?? toolProblem(asked, config, model) ?? contentProblem(asked, model, address)
+  )
 }
 
 function toolProblem({ tools, toolConfig }: Fields, config: Fields, model: string): Problem | null {
@@ -197,7 +277,11 @@ function schemaProblem(schema: unknown): Problem | null {
 
 const partFields = ['text', 'inlineData', 'fileData', 'functionCall', 'functionResponse']
 
-function contentProblem({ contents, systemInstruction }: Fields, model: string): Problem | null {
+function contentProblem(
+  { contents, systemInstruction }: Fields,
+  model: string,
+  { hasCallIds }: GoogleAddress,
+): Problem | null {
   if (!Array.isArray(contents) || contents.length === 0) return invalid('contents is not specified')
   if (systemInstruction !== undefined && !Array.isArray((systemInstruction as Fields).parts))
     return invalid('systemInstruction.parts')
@@ -219,6 +303,8 @@ function contentProblem({ contents, systemInstruction }: Fields, model: string):
     if (answers.some(part => typeof (part.functionResponse as Fields).response !== 'object'))
       return invalid('function_response.response')
     const called = turn.parts.filter(part => part.functionCall !== undefined)
+    const named = [...answers.map(part => part.functionResponse), ...called.map(part => part.functionCall)]
+    if (!hasCallIds && named.some(one => (one as Fields).id !== undefined)) return unknownField('id')
     calls = called.length
     if (calls > 0 && /gemini-3/.test(model) && called[0].thoughtSignature === undefined)
       return invalid('Function call is missing a thought_signature in functionCall parts.')
