@@ -23,6 +23,10 @@ export const anthropic = defineProvider({
   notes:
     'Messages API. Effort becomes a thinking budget, or adaptive thinking, by model; `thinking_blocks` carry signatures from turn to turn; JSON without a schema is had through a forced tool.',
   models: [
+    'claude-opus-5-5',
+    'claude-sonnet-5-5',
+    'claude-opus-5',
+    'claude-sonnet-5',
     'claude-opus-4-7',
     'claude-opus-4-6',
     'claude-sonnet-4-6',

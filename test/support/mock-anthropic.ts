@@ -144,7 +144,12 @@ function headerProblem(headers: IncomingHttpHeaders): Problem | null {
 }
 
 function thinkingProblem({ thinking, tool_choice, temperature, model }: Fields, limit: number): Problem | null {
+  const forced = ['any', 'tool'].includes(String((tool_choice as Fields | undefined)?.type))
+  if (forced && /(?:opus|sonnet)-5-5|fable-5-1/.test(String(model)))
+    return invalid('tool_choice: forced tool use is not supported for this model.')
   if (thinking === undefined) return null
+  if ((thinking as Fields).type === 'disabled' && /(?:opus|sonnet)-5-5|fable-5/.test(String(model)))
+    return invalid('"thinking.type.disabled" is not supported for this model.')
   const { type, budget_tokens } = thinking as Fields
   const choice = (tool_choice as Fields | undefined)?.type
   if (choice === 'any' || choice === 'tool')

@@ -16,6 +16,10 @@ export interface Traits {
   readonly hidesThoughts: boolean
   /** Thinks without being asked to. */
   readonly thinksByDefault: boolean
+  /** What turns that off; null: nothing does, and `disabled` is a 400. */
+  readonly thinkingOff: 'disabled' | 'between_tools' | null
+  /** A call can be demanded; otherwise a forced `tool_choice` is a 400. */
+  readonly forcesTools: boolean
   /** The wire format wants a ceiling; this one is for clients that set none. */
   readonly defaultMaxTokens: number
 }
@@ -27,6 +31,8 @@ const other: Traits = {
   xhigh: false,
   hidesThoughts: false,
   thinksByDefault: false,
+  thinkingOff: 'disabled',
+  forcesTools: true,
   defaultMaxTokens: 8192,
 }
 
@@ -44,6 +50,8 @@ export function traitsOf(model: string): Traits {
     xhigh: generation >= 407,
     hidesThoughts: generation >= 407,
     thinksByDefault: generation >= 500,
+    thinkingOff: thinkingOff(id, generation),
+    forcesTools: generation < (/fable|mythos/.test(id) ? 501 : 505),
     defaultMaxTokens: generation >= 307 ? 32_000 : generation >= 305 ? 8192 : 4096,
   }
 }
@@ -55,3 +63,13 @@ export function generationOf(model: string): number {
 }
 
 const newest = 9900
+
+/**
+ * https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5,
+ * https://platform.claude.com/docs/en/models/sonnet-5-5/migration-guide
+ */
+function thinkingOff(id: string, generation: number): Traits['thinkingOff'] {
+  if (generation === newest || /fable|mythos/.test(id)) return null
+  if (generation < 505) return 'disabled'
+  return id.includes('sonnet') ? 'between_tools' : null
+}

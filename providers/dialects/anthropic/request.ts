@@ -55,6 +55,12 @@ const known: ReadonlySet<string> = new Set([...taken, ...own, 'output_config'])
  */
 export const answerTool = 'gateway_json_answer'
 
+/** And a model that can't be made to call it. */
+const jsonOnly = 'Give your final answer as one JSON object, with nothing before or after it.'
+
+const and = (system: string | JsonObject[], said: string): string | JsonObject[] =>
+  typeof system === 'string' ? [system, said].filter(Boolean).join('\n') : [...system, { type: 'text', text: said }]
+
 /** Tokens, next to those to think with. */
 const roomToAnswer = 8192
 
@@ -65,9 +71,11 @@ export function toMessagesRequest(request: ChatRequest, target: TargetContext): 
   const { system, messages, called, resumesWithoutThoughts } = toConversation(request.messages, refusal)
   const format = readResponseFormat(request.response_format, refusal)
   const effort = readEffort(request.reasoning_effort, refusal)
-  const tools = toTools(request, format, traits, refusal)
+  const tools = toTools(request, format, traits, refusal, omitted)
   const body: JsonObject = { model: target.model, messages }
-  if (system.length > 0) body.system = system
+  const isAskedInWords = !traits.forcesTools && format.kind === 'json' && format.schema === null
+  const instructions = isAskedInWords ? and(system, jsonOnly) : system
+  if (instructions.length > 0) body.system = instructions
   Object.assign(body, tools.tools === undefined && called.size > 0 ? undeclared(called) : tools)
   for (const name of own) if (request[name] !== undefined && request[name] !== null) body[name] = request[name]
   const limit = readTokenLimit(request)
@@ -96,11 +104,17 @@ export function toMessagesRequest(request: ChatRequest, target: TargetContext): 
 }
 
 /** The tools and how they may be called; nothing when there are none. */
-function toTools(request: JsonObject, format: ResponseFormat, traits: Traits, refusal: Refusal): JsonObject {
+function toTools(
+  request: JsonObject,
+  format: ResponseFormat,
+  traits: Traits,
+  refusal: Refusal,
+  omitted: string[],
+): JsonObject {
   const { functions, others } = readTools(request, refusal)
   const choice = readToolChoice(request, refusal)
   const tools: JsonObject[] = functions
-    .filter(({ name }) => isAllowed(choice, name))
+    .filter(({ name }) => isAllowed(choice, name, traits))
     .map(({ name, description, parameters, strict, tool }): JsonObject => {
       const schema: JsonObject = { type: 'object', ...(parameters ?? { properties: {} }) }
       const isStrict = strict && traits.schemas
@@ -117,7 +131,7 @@ function toTools(request: JsonObject, format: ResponseFormat, traits: Traits, re
       refusal.unsupported(param, `${param}: this model knows no tools of type "${text(tool.type)}"`)
     else tools.push(tool)
   }
-  const asksForJson = format.kind === 'json' && !(traits.schemas && format.schema !== null)
+  const asksForJson = traits.forcesTools && format.kind === 'json' && !(traits.schemas && format.schema !== null)
   // A client that has some tool called wants its arguments, not a final answer.
   if (asksForJson && choice.mode !== 'required') {
     const schema = format.schema ?? { additionalProperties: true }
@@ -131,7 +145,10 @@ function toTools(request: JsonObject, format: ResponseFormat, traits: Traits, re
     }
   }
   if (tools.length === 0) return {}
-  const toolChoice = toToolChoice(choice, request.parallel_tool_calls === false)
+  // What can't be demanded is left to the model, among the tools that were meant.
+  const isFree = choice.mode === 'required' && !traits.forcesTools
+  if (isFree) omitted.push('tool_choice')
+  const toolChoice = toToolChoice(isFree ? free : choice, request.parallel_tool_calls === false)
   return toolChoice === null ? { tools } : { tools, tool_choice: toolChoice }
 }
 
@@ -141,9 +158,11 @@ const undeclared = (called: ReadonlySet<string>): JsonObject => ({
   tool_choice: { type: 'none' },
 })
 
-/** A list of names leaves out the others; one name alone is the choice itself. */
-const isAllowed = ({ mode, names }: ToolChoice, name: string): boolean =>
-  names === null || (mode === 'required' && names.length === 1) || names.includes(name)
+const free: ToolChoice = { mode: null, names: null }
+
+/** A list of names leaves out the others; one name alone is the choice itself, where there is one. */
+const isAllowed = ({ mode, names }: ToolChoice, name: string, { forcesTools }: Traits): boolean =>
+  names === null || (forcesTools && mode === 'required' && names.length === 1) || names.includes(name)
 
 const choices = { auto: 'auto', none: 'none', required: 'any' } as const
 

@@ -19,7 +19,9 @@ const largestShare = 0.8
 /** false: this model, or this request, has no place for it. */
 export function think(body: JsonObject, effort: Effort, traits: Traits, resumesWithoutThoughts: boolean): boolean {
   if (effort === 'none') {
-    if (traits.thinksByDefault) addEffort(body, 'low')
+    if (!traits.thinksByDefault) return true
+    if (traits.thinkingOff === null) addEffort(body, 'low')
+    else body.thinking = { type: traits.thinkingOff }
     return true
   }
   if (traits.thinking === 'none') return false
