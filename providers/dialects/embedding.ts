@@ -26,6 +26,13 @@ export function readTexts(input: Json | undefined, refusal: Refusal): string[] {
   return texts.filter(one => typeof one === 'string')
 }
 
+/** Those of a request that was read before. */
+export function textsOf({ request }: TargetContext): string[] {
+  const input = isObject(request) ? request.input : undefined
+  const texts = Array.isArray(input) ? input : [input]
+  return texts.filter(one => typeof one === 'string')
+}
+
 /** How many vectors the client waits for; 0 = unknown. */
 export function textCount({ request }: TargetContext): number {
   const input = isObject(request) ? request.input : undefined

@@ -3,7 +3,7 @@ import { isObject, type Json, type JsonObject } from '../../../src/core/json.ts'
 import { type Again, type Answer, again, type Codec, type TargetContext } from '../../../src/core/provider.ts'
 import { count } from '../chat-answer.ts'
 import { omittedParameters, Refusal, refuseOmitted, text } from '../chat-request.ts'
-import { embeddingsAnswer, readInputs, readVector } from '../embeddings-answer.ts'
+import { embeddingList, embeddingParams, inputUsage, readTexts, textsOf } from '../embedding.ts'
 import { toUpstreamError } from './error.ts'
 import { type GeminiHost, methodPath } from './host.ts'
 
@@ -18,7 +18,7 @@ export interface EmbeddingMethod {
 }
 
 export interface Embedded {
-  readonly vectors: readonly (readonly number[])[]
+  readonly vectors: readonly number[][]
   readonly tokens: number
 }
 
@@ -30,8 +30,7 @@ export function embeddings(host: GeminiHost, methodOf: (model: string) => Embedd
     (before: Embedded) =>
     (body: JsonObject, target: TargetContext): Answer | Again | Failure => {
       const { model, request } = target
-      const texts = isObject(request) ? readInputs(request.input as Json | undefined) : null
-      if (texts === null || texts instanceof Failure) return new Failure('internal_error')
+      const texts = textsOf(target)
       const method = methodOf(model)
       const asked = texts.slice(before.vectors.length, before.vectors.length + method.most)
       const read = method.read(body)
@@ -39,7 +38,7 @@ export function embeddings(host: GeminiHost, methodOf: (model: string) => Embedd
         return new Failure('upstream_error', { cause: `the answer has not the ${asked.length} embeddings asked for` })
       const all = { vectors: [...before.vectors, ...read.vectors], tokens: before.tokens + read.tokens }
       const next = texts.slice(all.vectors.length, all.vectors.length + method.most)
-      if (next.length === 0) return embeddingsAnswer(all.vectors, all.tokens, target)
+      if (next.length === 0) return embeddingList(all.vectors, inputUsage(all.tokens), target)
       return again({
         to: path(model),
         body: method.body(next, request as JsonObject, model),
@@ -55,8 +54,7 @@ export function embeddings(host: GeminiHost, methodOf: (model: string) => Embedd
     encode(request, { model, onUnsupportedParam }) {
       const refusal = new Refusal()
       if (host.path(model) === null) refusal.invalid('model', 'model must be a name, not a path')
-      const texts = readInputs(request.input)
-      if (texts instanceof Failure) return texts
+      const texts = readTexts(request.input, refusal)
       refuseOmitted(omittedParameters(request, known), onUnsupportedParam, refusal)
       const method = methodOf(model)
       return refusal.failure ?? method.body(texts.slice(0, method.most), request, model)
@@ -67,16 +65,20 @@ export function embeddings(host: GeminiHost, methodOf: (model: string) => Embedd
 }
 
 const known: ReadonlySet<string> = new Set([
-  'model',
-  'input',
+  ...embeddingParams,
   'dimensions',
-  'encoding_format',
   'task_type',
   'taskType',
   'title',
   'auto_truncate',
   'autoTruncate',
 ])
+
+/** null: not a vector of numbers. */
+function readVector(value: Json | undefined): number[] | null {
+  const isVector = Array.isArray(value) && value.length > 0 && value.every(one => typeof one === 'number')
+  return isVector ? value : null
+}
 
 /** Google's own, in both spellings it accepts. */
 const taskOf = ({ task_type, taskType }: JsonObject): string => text(taskType) || text(task_type)
