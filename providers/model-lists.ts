@@ -48,9 +48,7 @@ export const geminiModels: Discovery = {
         contextWindow: tokens(inputTokenLimit),
         maxOutputTokens: tokens(outputTokenLimit),
       }),
-      typeof token === 'string' && token !== ''
-        ? `/models?pageSize=1000&pageToken=${encodeURIComponent(token)}`
-        : undefined,
+      after('/models?pageSize=1000&pageToken=', token),
     )
   },
 }
@@ -60,13 +58,10 @@ export const cohereModels: Discovery = {
   path: '/v1/models?page_size=1000',
   decode(body) {
     if (!isObject(body)) return null
-    const { next_page_token: token } = body
     return page(
       body.models,
       ({ name, context_length }) => ({ id: name, contextWindow: tokens(context_length) }),
-      typeof token === 'string' && token !== ''
-        ? `/v1/models?page_size=1000&page_token=${encodeURIComponent(token)}`
-        : undefined,
+      after('/v1/models?page_size=1000&page_token=', body.next_page_token),
     )
   },
 }
@@ -117,6 +112,10 @@ function page(
   }
   return { models, ...(next !== undefined && { next }) }
 }
+
+/** The path of the page that a token stands for; none without one. */
+const after = (path: string, token: Json | undefined): string | undefined =>
+  typeof token === 'string' && token !== '' ? path + encodeURIComponent(token) : undefined
 
 const tokens = (value: Json | undefined): number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0

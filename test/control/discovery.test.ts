@@ -138,6 +138,30 @@ test('pages are followed, and a list without an end is not', async t => {
   assert.match(JSON.stringify(log.lines), /does not end/)
 })
 
+test('an upstream that wants each request signed gets it signed', async t => {
+  const server = await startServer(t, { '/models': { body: list('a') } })
+  const provider: Provider = {
+    ...providerOf('lab', openaiModels),
+    auth: () => ({
+      scheme: 'sigv4',
+      service: 'bedrock',
+      region: 'eu-west-1',
+      accessKeyId: 'AKIAEXAMPLE',
+      secretAccessKey: 'wJalrXUtnFEMI',
+      sessionToken: '',
+      profile: '',
+      roleArn: '',
+      webIdentityTokenFile: '',
+      roleSessionName: '',
+    }),
+  }
+  const { discovery, ids } = discoveryOf(t, [provider], [target('one', 'lab', server.url)])
+  await discovery.round()
+  assert.deepEqual(ids('one'), ['a'])
+  const { authorization } = server.requests[0].headers
+  assert.match(String(authorization), /^AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE\/\d{8}\/eu-west-1\/bedrock/)
+})
+
 test('ids that could not stand in a log or a metric are left out', async t => {
   const body = JSON.stringify({ data: [{ id: 'good' }, { id: 'x'.repeat(300) }, { id: 'a\nb' }, { id: 7 }, null, {}] })
   const server = await startServer(t, { '/models': { body } })

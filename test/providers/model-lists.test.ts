@@ -43,6 +43,9 @@ test('each form is read', () => {
     [{ id: 'l:8b', created: 9 }, { id: 'm' }],
   )
   assert.deepEqual(idsIn('cloudflare', { result: [{ id: 'uuid', name: '@cf/meta/x' }], success: true }), ['@cf/meta/x'])
+  assert.deepEqual(idsIn('cohere', { models: [{ name: 'command-a', context_length: 9 }], next_page_token: '' }), [
+    'command-a',
+  ])
   assert.deepEqual(idsIn('databricks', { endpoints: [{ name: 'e' }] }), ['e'])
 })
 
