@@ -32,8 +32,8 @@ interface ResponseCase {
   model: string
   /** What the client asked. */
   request: JsonObject
-  /** In turn, the answer to each round trip. `bytes`, in base64, stand for one that is not JSON. */
-  upstream: (JsonObject | { contentType: string; bytes: string })[]
+  /** The answer, or in turn those to each round trip. `bytes`, in base64, stand for one that is not JSON. */
+  upstream: JsonObject | JsonObject[]
   /** The round trips after the first. */
   again?: RoundTrip[]
   client?: JsonObject
@@ -74,18 +74,20 @@ function* spoilt(value: Json): Generator<Json> {
     for (const key of Object.keys(value)) for (const item of spoilt(value[key] ?? null)) yield { ...value, [key]: item }
 }
 
+const answersOf = ({ upstream }: ResponseCase): JsonObject[] => (Array.isArray(upstream) ? upstream : [upstream])
+
 type Settled = Exclude<ReturnType<Codec['decode']>, Again>
 
 /** Answers to one round trip after the other, until there is nothing more to ask. */
-function settle(codec: Codec, { model, request, upstream }: ResponseCase): { read: Settled; trips: RoundTrip[] } {
-  const target = context(model, request)
+function settle(codec: Codec, recorded: ResponseCase): { read: Settled; trips: RoundTrip[] } {
+  const target = context(recorded.model, recorded.request)
   const trips: RoundTrip[] = []
   let decode: RoundTrip['decode'] = codec.decode
-  for (const answer of upstream) {
+  for (const answer of answersOf(recorded)) {
     const read: ReturnType<Codec['decode']> =
       typeof answer.bytes === 'string' && typeof answer.contentType === 'string'
         ? codec.decodeBytes!(new RawBody(answer.contentType, Buffer.from(answer.bytes, 'base64')), target)
-        : decode!(structuredClone(answer) as JsonObject, target)
+        : decode!(structuredClone(answer), target)
     if (!(read instanceof Again)) return { read, trips }
     const { decode: then, events: _, ...trip }: RoundTrip = read.trip
     decode = then ?? codec.decode
@@ -150,10 +152,11 @@ for (const provider of providers)
           assert.ok(encoded instanceof Failure || isObject(encoded))
         }
       for (const recorded of fixture<ResponseCase[]>(id, surface, 'responses')) {
-        for (const first of spoilt(recorded.upstream[0] as JsonObject))
+        const [answer] = answersOf(recorded)
+        for (const first of spoilt(answer))
           if (isObject(first)) codec.decode(first, context(recorded.model, recorded.request))
         for (const request of spoilt(recorded.request))
-          if (isObject(request)) codec.decode(recorded.upstream[0] as JsonObject, context(recorded.model, request))
+          if (isObject(request)) codec.decode(answer, context(recorded.model, request))
       }
     })
   }
