@@ -55,6 +55,7 @@ export const azureOpenai = defineProvider({
       prepare: withoutModel,
     }),
   },
+  answersWithModel: true,
   // Chat: the deployment answers, whatever the client calls it.
   anyModel: true,
   listedModels: ({ deployment }) => [deployment],

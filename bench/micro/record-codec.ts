@@ -29,6 +29,8 @@ const record: ExchangeRecord = {
   tokensOut: 212,
   tokensReasoning: 0,
   tokensCacheRead: 0,
+  tokensCacheWrite: 0,
+  costNanoUsd: 1_200_000,
   series: 3,
 }
 const buffer = Buffer.from(new SharedArrayBuffer(maxRecordBytes))

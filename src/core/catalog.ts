@@ -12,6 +12,9 @@ export interface Catalog {
   price(provider: string, model: string, usage: Usage, detail?: PriceDetail): Cost | null
 }
 
+/** null: there is none, and nothing is known. */
+export type CatalogOf = (memory: SharedArrayBuffer | null) => Catalog
+
 export interface ModelFacts {
   readonly mode: ModelMode
   /** Tokens; 0 = unknown. */

@@ -308,6 +308,8 @@ export interface Provider {
   readonly modelPrefixes?: readonly string[]
   /** Ids it is known to serve; for `/v1/models` and bounded metric labels. */
   readonly models?: readonly string[]
+  /** Model ids are the operator's names; which model it is, and what it costs, is in the answers. */
+  readonly answersWithModel?: boolean
   /** Serves any model (ids are named by whoever deploys them); consulted only if no target owns the id. */
   readonly anyModel?: boolean
   /** Absent: it can't be asked. */

@@ -42,6 +42,9 @@ export interface ExchangeRecord {
   tokensOut: number
   tokensReasoning: number
   tokensCacheRead: number
+  tokensCacheWrite: number
+  /** -1 = unknown. */
+  costNanoUsd: number
   /** Row of the metrics series (provider, model) this exchange counts in. */
   series: number
 }

@@ -41,6 +41,8 @@ export class StreamTap {
   truncated = false
   /** Of the last event that had one. */
   usage: Usage | null = null
+  /** That the first event which was read names; ''. */
+  model = ''
   /** Why the stream failed; from then on everything is ignored. The upstream's words are in `details.cause`. */
   failure: Failure | null = null
 
@@ -232,6 +234,7 @@ export class StreamTap {
       this.failure = new Failure('stream_error', { cause: error.message, upstreamStatus: statusOf(error.code) })
       return false
     }
+    if (this.model === '' && typeof chunk.model === 'string') this.model = chunk.model
     const usage = usageOf(chunk)
     if (usage !== null && (usage.total > 0 || this.usage === null)) this.usage = usage
     if (givesFinishReason(chunk)) this.finished = true

@@ -37,12 +37,25 @@ export interface Call {
   readonly stream: boolean
   /** What the client said about the usage event of its stream; null = nothing. */
   readonly usageWish: boolean | null
+  /** What of its price is told by the request; absent: nothing. */
+  readonly measured?: Measured
   /** Content type of what `splice` yields; '' for JSON. */
   readonly contentType: string
   /** The bytes with the changes made and nothing else touched; null when nothing has to change. */
   splice(body: Uint8Array, changes: BodyChanges): Uint8Array | null
   /** The request as codecs take it, with this model; null when the body is none. */
   parse(body: Uint8Array, model: string): JsonObject | FormRequest | null
+}
+
+/** What a request is charged by, where answers don't say. */
+export interface Measured {
+  /** Of pictures asked for. */
+  readonly images?: number
+  /** As asked for: `1024x1024`, `hd`. */
+  readonly imageSize?: string
+  readonly imageQuality?: string
+  /** Of text to be spoken. */
+  readonly characters?: number
 }
 
 /** What a target wants different, where the request's bytes are otherwise relayed. */

@@ -1,5 +1,6 @@
 import { eventStreamType, jsonType, securityHeaders } from '../core/answer.ts'
 import { type Authenticate, authenticator } from '../core/authenticate.ts'
+import type { Catalog, CatalogOf } from '../core/catalog.ts'
 import { type ClientAddress, clientAddress } from '../core/client-address.ts'
 import { type FixedHeaders, fixedHeaders } from '../core/header-block.ts'
 import type { ChatCodec, Codec, Provider } from '../core/provider.ts'
@@ -19,6 +20,8 @@ export interface Registries {
   readonly surfaces: readonly Surface[]
   readonly upstream: Upstream
   readonly userAgent: string
+  /** Opens the catalog of models that all threads share. */
+  readonly catalogOf?: CatalogOf
 }
 
 /** The whole config, compiled for one thread. Replaced on reload, never changed; an exchange keeps the one it began with. */
@@ -27,6 +30,8 @@ export interface Snapshot {
   readonly strategy: Strategy
   readonly targets: readonly CompiledTarget[]
   readonly clientAddress: ClientAddress
+  /** Null: nothing is known of models and prices. */
+  readonly catalog: Catalog | null
   readonly redact: (text: string) => string
   /** Which targets to ask for the model on the surface, in declared order, and under which name. */
   route(surface: Surface, model: string): Routing
@@ -64,13 +69,14 @@ const maxRouted = 2048
 
 export function compileSnapshot(
   data: SnapshotData,
-  { providers, strategies, surfaces, upstream, userAgent }: Registries,
+  { providers, strategies, surfaces, upstream, userAgent, catalogOf }: Registries,
 ): Snapshot {
+  const catalog = catalogOf?.(data.catalog ?? null) ?? null
   const byId = new Map(providers.map(provider => [provider.id, provider]))
   const targets = data.targets.map(target => {
     const provider = byId.get(target.provider)
     if (provider === undefined) throw new Error(`target ${target.key}: no provider ${target.provider}`)
-    return compileTarget(target, provider, data, upstream, userAgent)
+    return compileTarget({ data: target, provider, snapshot: data, upstream, userAgent, catalog })
   })
   const strategy = strategies.find(({ mode }) => mode === data.strategy.mode)
   if (strategy === undefined) throw new Error(`no strategy ${data.strategy.mode}`)
@@ -81,6 +87,7 @@ export function compileSnapshot(
     data,
     strategy,
     targets,
+    catalog,
     clientAddress: clientAddress(data.trustedProxies),
     redact: createRedactor({ secrets: data.secrets }),
     corsOrigins: data.cors.origins.length > 0 ? new Set(data.cors.origins) : null,
@@ -125,13 +132,16 @@ function owners(
   return owning.length > 0 ? owning : considered.filter(target => target.data.anyModel)
 }
 
-function compileTarget(
-  data: TargetData,
-  provider: Provider,
-  snapshot: SnapshotData,
-  upstream: Upstream,
-  userAgent: string,
-): CompiledTarget {
+interface TargetParts {
+  readonly data: TargetData
+  readonly provider: Provider
+  readonly snapshot: SnapshotData
+  readonly upstream: Upstream
+  readonly userAgent: string
+  readonly catalog: Catalog | null
+}
+
+function compileTarget({ data, provider, snapshot, upstream, userAgent, catalog }: TargetParts): CompiledTarget {
   const { upstream: settings } = snapshot
   const authorizer = createAuthorizer(provider.auth(data.settings), {
     upstream,
@@ -197,6 +207,9 @@ function compileTarget(
       return (through?.serves?.(model) ?? true) ? through : null
     },
     series: model => snapshot.series[`${data.key}\0${model}`] ?? unknown,
-    serves: model => models.has(model) || prefixes.some(prefix => model.startsWith(prefix)),
+    serves: model =>
+      models.has(model) ||
+      prefixes.some(prefix => model.startsWith(prefix)) ||
+      (!isOwn && catalog !== null && catalog.owns(provider.id, model)),
   }
 }

@@ -4,7 +4,7 @@ import { Failure } from '../core/failures.ts'
 import { type FixedHeaders, HeaderBlock } from '../core/header-block.ts'
 import type { Incoming } from '../core/incoming.ts'
 import type { KeyData } from '../core/snapshot.ts'
-import type { Surface } from '../core/surface.ts'
+import type { Measured, Surface } from '../core/surface.ts'
 import { adoptTrace, type TraceContext } from '../core/trace.ts'
 import type { CompiledTarget, Snapshot } from './compile.ts'
 
@@ -34,6 +34,10 @@ export class Exchange {
   callStartedAt = -1
   upstreamStatus = 0
   usage: Usage = noUsage
+  /** What its request says of its price. */
+  measured: Measured | undefined = undefined
+  /** The model that the answer says it is from, where that was read. */
+  answeredBy = ''
 
   status = 0
   failure: Failure | null = null

@@ -33,9 +33,6 @@ export interface ModelSource {
   readonly isOwn: boolean
 }
 
-/** Before a catalog is there. */
-export type CatalogOf = (memory: SharedArrayBuffer | null) => Catalog
-
 /** One entry per id; its owner is the first target that serves it. */
 export function modelEntries(
   sources: readonly ModelSource[],
@@ -85,7 +82,7 @@ function toEntry(
 /** Answers `GET /v1/models` and `GET /v1/models/{id}`; a snapshot's list is made once, when somebody first asks for it. */
 const lists = new WeakMap<Snapshot, ReadonlyMap<string, ModelEntry>>()
 
-function listOf(snapshot: Snapshot, catalogOf: CatalogOf | undefined): ReadonlyMap<string, ModelEntry> {
+function listOf(snapshot: Snapshot): ReadonlyMap<string, ModelEntry> {
   let list = lists.get(snapshot)
   if (list === undefined) {
     // What the strategy would never ask is not offered.
@@ -100,14 +97,14 @@ function listOf(snapshot: Snapshot, catalogOf: CatalogOf | undefined): ReadonlyM
       }),
     )
     const created = Math.floor(snapshot.data.startedUnixMs / 1000)
-    list = modelEntries(sources, created, catalogOf?.(snapshot.data.catalog ?? null) ?? null)
+    list = modelEntries(sources, created, snapshot.catalog)
     lists.set(snapshot, list)
   }
   return list
 }
 
-export function modelsAnswer(exchange: Exchange, id: string | null, catalogOf?: CatalogOf): void {
-  const list = listOf(exchange.snapshot, catalogOf)
+export function modelsAnswer(exchange: Exchange, id: string | null): void {
+  const list = listOf(exchange.snapshot)
   if (id === null)
     return exchange.answer(200, jsonHeaders, '', `${JSON.stringify({ object: 'list', data: [...list.values()] })}\n`)
   const entry = list.get(id)

@@ -9,7 +9,7 @@ import { admit, type Route, type RouteTable, routeTable } from './admit.ts'
 import { type Body, Walk } from './attempt.ts'
 import { compileSnapshot, type Registries, type Snapshot } from './compile.ts'
 import { Exchange } from './exchange.ts'
-import { type CatalogOf, modelsAnswer } from './models.ts'
+import { modelsAnswer } from './models.ts'
 import { finishRecord, type RecordSink } from './record.ts'
 
 /**
@@ -22,8 +22,6 @@ export interface PipelineParts extends Registries {
   readonly metrics: ThreadMetrics
   readonly buckets: SharedArrayBuffer
   readonly records: RecordSink
-  /** What is known of models; absent: nothing. */
-  readonly catalogOf?: CatalogOf
 }
 
 export class Pipeline {
@@ -64,7 +62,7 @@ export class Pipeline {
         return null
       case 'models':
       case 'model':
-        modelsAnswer(exchange, route.kind === 'model' ? route.id : null, this.#parts.catalogOf)
+        modelsAnswer(exchange, route.kind === 'model' ? route.id : null)
         return null
       case 'surface':
         return this.#call(exchange, route.surface, body)
@@ -77,6 +75,7 @@ export class Pipeline {
     const call = surface.read(body.bytes, { contentType: exchange.incoming.header('content-type') })
     if (call instanceof Failure) return exchange.fail(call) ?? null
     exchange.stream = call.stream
+    exchange.measured = call.measured
     const asked = Object.hasOwn(snapshot.data.aliases, call.model) ? snapshot.data.aliases[call.model]! : call.model
     const { model, targets } = snapshot.route(surface, asked)
     exchange.model = model

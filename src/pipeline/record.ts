@@ -1,4 +1,7 @@
+import type { PriceDetail } from '../core/catalog.ts'
+import { noUsage, type Usage } from '../core/chat.ts'
 import type { ExchangeRecord } from '../core/record.ts'
+import type { Measured } from '../core/surface.ts'
 import { type Counted, outcomeOf, type ThreadMetrics } from '../shared/metric-rows.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -19,6 +22,9 @@ const counted: { -readonly [K in keyof Counted]: Counted[K] } = {
   tokensCacheRead: 0,
 }
 
+/** Filled anew, too. */
+const detail: { -readonly [K in keyof PriceDetail]: PriceDetail[K] } = {}
+
 /** Metrics and the record of one exchange. Requests that were refused before they were understood count in no series. */
 export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records: RecordSink): void {
   const { usage, target, failure, startedAt, firstByteAt, snapshot } = exchange
@@ -29,11 +35,14 @@ export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records
   counted.tokensOut = usage.completion
   counted.tokensReasoning = usage.reasoning
   counted.tokensCacheRead = usage.cacheRead
-  if (exchange.surface !== null) metrics.finish(counted, outcomeOf(failure?.kind ?? ''))
+  const cost = costOf(exchange)
+  if (exchange.surface !== null) metrics.finish(counted, outcomeOf(failure?.kind ?? ''), cost)
   // Failures are always reported; main knows whether its log wants them.
   if (records === null || (!snapshot.data.recordRequests && exchange.status < 400)) return
   records({
     ...counted,
+    tokensCacheWrite: usage.cacheWrite,
+    costNanoUsd: cost ?? -1,
     traceId: exchange.id,
     startedAtMs: performance.timeOrigin + startedAt,
     surface: exchange.surface?.id ?? '',
@@ -55,3 +64,24 @@ export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records
     responseBytes: exchange.responseBytes,
   })
 }
+
+/** In nano-dollars; null: not known. What failed without having used anything up cost nothing. */
+function costOf(exchange: Exchange): number | null {
+  const { target, snapshot, usage, measured, failure, status } = exchange
+  if (target === null || (usage === noUsage && (failure !== null || status >= 400))) return 0
+  const { catalog } = snapshot
+  if (catalog === null) return null
+  detail.answeredBy = exchange.answeredBy
+  detail.nowMs = performance.timeOrigin + exchange.startedAt
+  detail.imageSize = measured?.imageSize
+  detail.imageQuality = measured?.imageQuality
+  const counted = measured === undefined ? usage : withMeasured(usage, measured)
+  return catalog.price(target.provider.id, exchange.model, counted, detail)?.costNanoUsd ?? null
+}
+
+/** What the answer says is worth more than what was asked for. */
+const withMeasured = (usage: Usage, { images = 0, characters = 0 }: Measured): Usage => ({
+  ...usage,
+  images: usage.images || images,
+  characters: usage.characters || characters,
+})

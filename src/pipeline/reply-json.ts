@@ -1,5 +1,6 @@
 import { Failure } from '../core/failures.ts'
 import { isObject, type Json, type JsonObject } from '../core/json.ts'
+import { findKey, isString, readString } from '../core/json-scan.ts'
 import { Again, type Answer, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
 import { AnswerTail, tapUsage } from '../core/stream-tap.ts'
 import { inBandError } from '../core/upstream-error.ts'
@@ -59,6 +60,7 @@ export class JsonRelay implements Reply {
     const failure = checkStart(body)
     if (failure !== null) return failure
     const usage = tapUsage(body)
+    if (this.#exchange.target?.provider.answersWithModel === true) this.#exchange.answeredBy = modelOf(body)
     if (usage !== null) this.#exchange.usage = usage
     else {
       // Every good answer has usage, so this is rare: look closer.
@@ -106,6 +108,8 @@ export class Translation implements Reply {
     if (decoded instanceof Failure || decoded instanceof Again) return decoded
     const { exchange, head, bytesHead } = this.#parts
     exchange.usage = decoded.usage
+    if (!(decoded.body instanceof RawBody) && typeof decoded.body.model === 'string')
+      exchange.answeredBy = decoded.body.model
     if (decoded.body instanceof RawBody) {
       const { contentType, bytes } = decoded.body
       exchange.answer(200, bytesHead.fixed, `${bytesHead.forwarded}content-type: ${contentType}\r\n`, bytes)
@@ -150,6 +154,12 @@ export class LastWord implements Reply {
   giveUp(): void {
     this.#finish(null)
   }
+}
+
+/** The model that an answer names; '' when it names none. */
+function modelOf(body: Uint8Array): string {
+  const range = findKey(body, 0, body.length, 'model')
+  return range !== null && isString(body, range[0]) ? readString(body, range[0], range[1]) : ''
 }
 
 /** Nothing at all, or a page, is no answer, whatever its status says. */

@@ -34,13 +34,19 @@ export class StreamRelay implements Reply {
 
   #forward(bytes: Uint8Array): void {
     const exchange = this.#exchange
-    if (!exchange.committed) exchange.begin(200, this.#head.fixed, this.#head.forwarded, -1, true)
+    if (!exchange.committed) {
+      exchange.begin(200, this.#head.fixed, this.#head.forwarded, -1, true)
+      exchange.answeredBy = this.#tap.model
+    }
     if (!exchange.write(bytes)) this.#flow.hold()
   }
 
   data(chunk: Uint8Array): Failure | null {
-    this.#tap.push(chunk)
-    return this.#tap.failure
+    const tap = this.#tap
+    tap.push(chunk)
+    // Also for a client that leaves before the end.
+    if (tap.usage !== null) this.#exchange.usage = tap.usage
+    return tap.failure
   }
 
   end(): Failure | null {
@@ -109,6 +115,7 @@ export class StreamTranslation implements Reply {
   #chunk(chunk: JsonObject): void {
     if (this.#withholdUsage && isUsageOnly(chunk)) return
     this.#finished ||= givesFinishReason(chunk)
+    if (this.#exchange.answeredBy === '' && typeof chunk.model === 'string') this.#exchange.answeredBy = chunk.model
     this.#out += `data: ${JSON.stringify(chunk)}\n\n`
     this.#hasContent ||= carriesContent(chunk)
     if (!this.#hasContent && this.#out.length > maxHeldChars) {

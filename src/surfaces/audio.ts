@@ -41,6 +41,10 @@ export const speech: Surface = {
     readJson(body, {
       required: ['input', 'voice'],
       stream: value => value('stream_format') === 'sse',
+      measure(value) {
+        const input = value('input')
+        return { characters: typeof input === 'string' ? [...input].length : 0 }
+      },
       check(value) {
         const input = value('input')
         if (typeof input !== 'string' || input === '') return refuse('input', 'input must be a text')

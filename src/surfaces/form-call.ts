@@ -1,6 +1,6 @@
 import { Failure } from '../core/failures.ts'
 import { type FormPart, type FormRequest, field, fieldOf, formBoundary, parseForm } from '../core/form.ts'
-import type { BodyChanges, Call } from '../core/surface.ts'
+import type { BodyChanges, Call, Measured } from '../core/surface.ts'
 import { refuse } from './json-call.ts'
 
 export interface FormRules {
@@ -9,6 +9,8 @@ export interface FormRules {
   /** Fields that must be there and not empty. */
   readonly fields: readonly string[]
   readonly isModelOptional?: boolean
+  /** What it is charged by, where answers don't say. */
+  readonly measure?: (value: (field: string) => string | undefined) => Measured
 }
 
 /** Reads a form of which little must be known; the rest is the upstream's to judge. */
@@ -25,7 +27,8 @@ export function readForm(body: Uint8Array, contentType: string, rules: FormRules
     return refuse(rules.files[0]!, `${rules.files[0]} is required`)
   const missing = rules.fields.find(name => !fieldOf(form, name))
   if (missing !== undefined) return refuse(missing, `${missing} is required`)
-  return new FormCall(model, fieldOf(form, 'stream') === 'true', contentType)
+  const measured = rules.measure?.(name => fieldOf(form, name))
+  return new FormCall(model, fieldOf(form, 'stream') === 'true', contentType, measured)
 }
 
 const isModel = ({ name }: FormPart): boolean => name === 'model'
@@ -35,11 +38,13 @@ class FormCall implements Call {
   readonly stream: boolean
   readonly usageWish = null
   readonly contentType: string
+  readonly measured: Measured | undefined
 
-  constructor(model: string, stream: boolean, contentType: string) {
+  constructor(model: string, stream: boolean, contentType: string, measured: Measured | undefined) {
     this.model = model
     this.stream = stream
     this.contentType = contentType
+    this.measured = measured
   }
 
   splice(body: Uint8Array, { model }: BodyChanges): Uint8Array | null {

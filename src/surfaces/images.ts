@@ -1,4 +1,5 @@
-import type { Surface } from '../core/surface.ts'
+import type { Json } from '../core/json.ts'
+import type { Measured, Surface } from '../core/surface.ts'
 import { readForm } from './form-call.ts'
 import { readJson } from './json-call.ts'
 
@@ -10,8 +11,20 @@ export const images: Surface = {
   streams: 'events',
   hasByteAnswers: false,
   read: body =>
-    readJson(body, { required: ['prompt'], isModelOptional: true, stream: value => value('stream') === true }),
+    readJson(body, {
+      required: ['prompt'],
+      isModelOptional: true,
+      stream: value => value('stream') === true,
+      measure: value => pictures(value('n'), value('size'), value('quality')),
+    }),
 }
+
+/** `n` pictures, one without. */
+const pictures = (n: Json | undefined, size: Json | undefined, quality: Json | undefined): Measured => ({
+  images: Math.max(1, Math.floor(Number(n ?? 1)) || 1),
+  ...(typeof size === 'string' && { imageSize: size }),
+  ...(typeof quality === 'string' && { imageQuality: quality }),
+})
 
 /** Several pictures of some megabytes each; OpenAI takes 16 of up to 50 MB. */
 const maxBodyBytes = 100 << 20
@@ -25,7 +38,12 @@ export const imageEdits: Surface = {
   hasByteAnswers: false,
   maxBodyBytes,
   read: (body, { contentType }) =>
-    readForm(body, contentType, { files: ['image', 'image[]'], fields: ['prompt'], isModelOptional: true }),
+    readForm(body, contentType, {
+      files: ['image', 'image[]'],
+      fields: ['prompt'],
+      isModelOptional: true,
+      measure: value => pictures(value('n'), value('size'), value('quality')),
+    }),
 }
 
 /** https://platform.openai.com/docs/api-reference/images/createVariation */
@@ -36,5 +54,11 @@ export const imageVariations: Surface = {
   streams: null,
   hasByteAnswers: false,
   maxBodyBytes,
-  read: (body, { contentType }) => readForm(body, contentType, { files: ['image'], fields: [], isModelOptional: true }),
+  read: (body, { contentType }) =>
+    readForm(body, contentType, {
+      files: ['image'],
+      fields: [],
+      isModelOptional: true,
+      measure: value => pictures(value('n'), value('size'), undefined),
+    }),
 }

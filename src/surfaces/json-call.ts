@@ -14,7 +14,7 @@ import {
   usageWish,
   utf8Text,
 } from '../core/json-scan.ts'
-import type { BodyChanges, Call } from '../core/surface.ts'
+import type { BodyChanges, Call, Measured } from '../core/surface.ts'
 
 /** The last scan. It is read at once and never kept: whoever finds it to be another body's scans again. */
 export const top = new TopLevel()
@@ -40,13 +40,15 @@ export interface JsonRules {
   readonly isModelOptional?: boolean
   /** Whether it asks for a stream; absent: the surface has none. */
   readonly stream?: (value: (key: string) => Json | undefined) => boolean
+  /** What it is charged by, where answers don't say. */
+  readonly measure?: (value: (key: string) => Json | undefined) => Measured
   /** What else is wrong with the request, or null. `value` reads one top-level key. */
   readonly check?: (value: (key: string) => Json | undefined) => Failure | null
 }
 
 /** Reads a request of which little must be known; the rest is the upstream's to judge. */
 export function readJson(body: Uint8Array, rules: JsonRules): Call | Failure {
-  const { required, isModelOptional = false, stream, check } = rules
+  const { required, isModelOptional = false, stream, check, measure } = rules
   const invalid = scanBody(body)
   if (invalid !== null) return invalid
   const start = top.start(at.model)
@@ -63,24 +65,40 @@ export function readJson(body: Uint8Array, rules: JsonRules): Call | Failure {
     if (range === null || isNull(body, range[0])) return refuse(key, `${key} is required`)
   }
   const wrong = check?.(value) ?? null
-  return wrong ?? callOf(body, model, stream?.(value) ?? false)
+  return wrong ?? callOf(body, model, stream?.(value) ?? false, measure?.(value))
 }
 
 /** The call of the body that was just scanned. */
-export const callOf = (body: Uint8Array, model: string, stream: boolean): Call =>
-  new JsonCall(model, stream, usageWish(body, top), top.has(at.max_tokens) || top.has(at.max_completion_tokens))
+export const callOf = (body: Uint8Array, model: string, stream: boolean, measured?: Measured): Call =>
+  new JsonCall({
+    model,
+    stream,
+    usageWish: usageWish(body, top),
+    hasTokenLimit: top.has(at.max_tokens) || top.has(at.max_completion_tokens),
+    measured,
+  })
+
+interface JsonFacts {
+  readonly model: string
+  readonly stream: boolean
+  readonly usageWish: boolean | null
+  readonly hasTokenLimit: boolean
+  readonly measured: Measured | undefined
+}
 
 class JsonCall implements Call {
   readonly model: string
   readonly stream: boolean
   readonly usageWish: boolean | null
   readonly contentType = ''
+  readonly measured: Measured | undefined
   readonly #hasTokenLimit: boolean
 
-  constructor(model: string, stream: boolean, usageWish: boolean | null, hasTokenLimit: boolean) {
+  constructor({ model, stream, usageWish, hasTokenLimit, measured }: JsonFacts) {
     this.model = model
     this.stream = stream
     this.usageWish = usageWish
+    this.measured = measured
     this.#hasTokenLimit = hasTokenLimit
   }
 

@@ -6,7 +6,7 @@ import { isTraceId } from '../core/trace.ts'
 /**
  * Records cross from the data plane to main as bytes.
  *
- *   u16 magic · u8 stream · u8 failure (0 = none) · 14 × f64 · 10 × (u16 length · UTF-8)
+ *   u16 magic · u8 stream · u8 failure (0 = none) · 16 × f64 · 10 × (u16 length · UTF-8)
  *
  * Native byte order: writer and reader are threads of one process. The writer cuts strings at their bounds, the reader
  * takes any bytes and gives null for what is not a record.
@@ -28,6 +28,8 @@ const numberFields = [
   'tokensOut',
   'tokensReasoning',
   'tokensCacheRead',
+  'tokensCacheWrite',
+  'costNanoUsd',
   'series',
 ] as const
 const stringsAt = headBytes + numberFields.length * 8
@@ -80,7 +82,9 @@ export function encodeRecord(record: ExchangeRecord, target: Buffer, offset: num
   numbers[10] = record.tokensOut
   numbers[11] = record.tokensReasoning
   numbers[12] = record.tokensCacheRead
-  numbers[13] = record.series
+  numbers[13] = record.tokensCacheWrite
+  numbers[14] = record.costNanoUsd
+  numbers[15] = record.series
   target.set(numberBytes, offset + headBytes)
 
   let at = offset + stringsAt
@@ -146,7 +150,9 @@ export function decodeRecord(source: Buffer, offset: number, length: number): Ex
     tokensOut: numbers[10],
     tokensReasoning: numbers[11],
     tokensCacheRead: numbers[12],
-    series: numbers[13],
+    tokensCacheWrite: numbers[13],
+    costNanoUsd: numbers[14],
+    series: numbers[15],
   }
 }
 

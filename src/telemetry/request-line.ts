@@ -32,6 +32,8 @@ export function requestLine(record: ExchangeRecord): Record<string, unknown> {
   }
   if (record.tokensReasoning > 0) line.tokens_reasoning = record.tokensReasoning
   if (record.tokensCacheRead > 0) line.tokens_cache_read = record.tokensCacheRead
+  if (record.tokensCacheWrite > 0) line.tokens_cache_write = record.tokensCacheWrite
+  if (record.costNanoUsd > 0) line.cost_usd = record.costNanoUsd / 1e9
   if (record.failure !== '') line.failure = record.failure
   if (record.cause !== '') line.error = record.cause
   return line

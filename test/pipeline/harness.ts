@@ -187,7 +187,10 @@ export class PipelineUnderTest {
   readonly pipeline: Pipeline
   readonly #memory = createMetricMemory({ threads: 1, series: 4 })
 
-  constructor(data: Partial<SnapshotData> = {}, registries: Partial<Pick<Registries, 'providers' | 'surfaces'>> = {}) {
+  constructor(
+    data: Partial<SnapshotData> = {},
+    registries: Partial<Pick<Registries, 'providers' | 'surfaces' | 'catalogOf'>> = {},
+  ) {
     const origin = (url: string): Origin => ({
       url,
       prepare: (method, path) => ({ method, path }),

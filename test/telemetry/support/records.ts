@@ -26,6 +26,8 @@ export const sampleRecord = (changes: Partial<ExchangeRecord> = {}): ExchangeRec
   tokensOut: 212,
   tokensReasoning: 0,
   tokensCacheRead: 0,
+  tokensCacheWrite: 0,
+  costNanoUsd: -1,
   series: 3,
   ...changes,
 })
