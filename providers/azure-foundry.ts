@@ -2,7 +2,7 @@ import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { anthropic } from './dialects/anthropic.ts'
 import { openai } from './dialects/openai.ts'
-import { authHelp, checkChoice, entraSettings, keyOrToken, orEntra } from './entra.ts'
+import { authHelp, checkChoice, entraSettings, keyOrEntra, keyOrToken } from './entra.ts'
 
 /** What a model doesn't know is left out by the service; without this header it is a 400. */
 const headers = { 'extra-parameters': 'drop' }
@@ -21,7 +21,7 @@ const messages = anthropic.chat({ path: '/anthropic/v1/messages' })
 export const azureFoundry = defineProvider({
   id: 'azure-foundry',
   settings: {
-    apiKey: { env: 'AZURE_FOUNDRY_API_KEY', secret: true, unless: orEntra },
+    apiKey: { env: 'AZURE_FOUNDRY_API_KEY', secret: true, required: false },
     baseUrl: {
       env: 'AZURE_FOUNDRY_ENDPOINT',
       required: true,
@@ -36,6 +36,7 @@ export const azureFoundry = defineProvider({
     ...entraSettings,
     scope: { default: 'https://ai.azure.com/.default', help: 'what a token is asked for' },
   },
+  needsOneOf: keyOrEntra,
   origin(settings) {
     checkChoice(settings)
     // The root of the dated route, which this one replaces, ended in /models; the one of Claude's ends in /anthropic.

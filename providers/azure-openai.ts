@@ -1,7 +1,7 @@
 import { defineProvider, type FormPart, type JsonObject, type TargetContext } from '../src/core/provider.ts'
 import { apiRoot, isPathSegment, pathSegment } from './base-url.ts'
 import { openai } from './dialects/openai.ts'
-import { authHelp, checkChoice, entraSettings, keyOrToken, orEntra } from './entra.ts'
+import { authHelp, checkChoice, entraSettings, keyOrEntra, keyOrToken } from './entra.ts'
 
 const relay = 'verbatim'
 /** A model that can't be the name of a deployment would lead elsewhere. */
@@ -11,7 +11,7 @@ const serves = isPathSegment
 export const azureOpenai = defineProvider({
   id: 'azure-openai',
   settings: {
-    apiKey: { env: 'AZURE_OPENAI_API_KEY', secret: true, unless: orEntra },
+    apiKey: { env: 'AZURE_OPENAI_API_KEY', secret: true, required: false },
     baseUrl: {
       env: 'AZURE_OPENAI_ENDPOINT',
       required: true,
@@ -23,6 +23,7 @@ export const azureOpenai = defineProvider({
     ...entraSettings,
     scope: { default: 'https://cognitiveservices.azure.com/.default', help: 'what a token is asked for' },
   },
+  needsOneOf: keyOrEntra,
   origin(settings) {
     // Said when the config is read, not when the first request comes.
     pathSegment('deployment', settings.deployment)

@@ -8,7 +8,7 @@ import { namedIn } from './model-lists.ts'
 export const databricks = defineProvider({
   id: 'databricks',
   settings: {
-    apiKey: { env: 'DATABRICKS_TOKEN', secret: true, unless: ['clientId'] },
+    apiKey: { env: 'DATABRICKS_TOKEN', secret: true, required: false },
     baseUrl: {
       env: 'DATABRICKS_HOST',
       required: true,
@@ -23,6 +23,7 @@ export const databricks = defineProvider({
     path: '/serving-endpoints',
     decode: namedIn('endpoints', 'name'),
   },
+  needsOneOf: ['apiKey', 'clientId'],
   origin({ baseUrl, apiKey, clientId, clientSecret }) {
     if (!apiKey && clientId && !clientSecret) throw new Error('client_secret is needed next to client_id')
     return servingRoot(baseUrl)

@@ -15,8 +15,8 @@ export const entraSettings = {
   metadataHost: { env: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', required: false, help: 'of the instance metadata service' },
 } satisfies Record<string, Setting>
 
-/** Of a key that a token may stand in for. */
-export const orEntra = ['auth', 'tenantId']
+/** A key, or what asks for a token in its place. */
+export const keyOrEntra = ['apiKey', 'auth', 'tenantId']
 
 export const authHelp = '`entra`: a token even where there is a key, or the managed identity of the machine'
 

@@ -150,19 +150,21 @@ function settingKey(name) {
   return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }
 
-function otherwise(unless) {
-  return unless.length === 0 ? '' : `, or ${unless.map(name => `\`${settingKey(name)}\``).join(' or ')}`
-}
-
 function providersTable() {
-  const rows = source.providers.flatMap(({ id, settings }) => {
+  const rows = source.providers.flatMap(({ id, settings, needsOneOf = [] }) => {
     const entries = Object.entries(settings)
     if (entries.length === 0) return [[`\`${id}\``, '', '', '', 'no settings']]
-    return entries.map(([name, { env, default: fallback, secret, required, unless = [], help = '' }], index) => [
+    return entries.map(([name, { env, default: fallback, secret, required, help = '' }], index) => [
       index === 0 ? `\`${id}\`` : '',
       `\`${settingKey(name)}\``,
       env === undefined ? '' : `\`${env}\``,
-      fallback === undefined ? ((required ?? secret) ? `needed${otherwise(unless)}` : '') : `\`${fallback}\``,
+      needsOneOf.includes(name)
+        ? 'one of these'
+        : fallback === undefined
+          ? (required ?? secret)
+            ? 'needed'
+            : ''
+          : `\`${fallback}\``,
       help,
     ])
   })

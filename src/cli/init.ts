@@ -51,8 +51,8 @@ function configuredProviders(env: NodeJS.ProcessEnv): Provider[] {
   return providers.filter(provider => {
     const needed = neededSettings(provider)
     const { needsOneOf = [], settings } = provider
-    if (needsOneOf.length > 0) return needsOneOf.some(name => isSet(settings[name].env))
-    return needed.length > 0 && needed.every(setting => isSet(setting.env))
+    if (needsOneOf.length > 0 && !needsOneOf.some(name => isSet(settings[name].env))) return false
+    return needed.length + needsOneOf.length > 0 && needed.every(setting => isSet(setting.env))
   })
 }
 
@@ -66,8 +66,9 @@ const neededVariables = (provider: Provider): string[] => neededSettings(provide
 /** In words. */
 function wantedVariables(provider: Provider): string {
   const { needsOneOf = [], settings } = provider
-  const all = neededVariables(provider).join(' and ')
-  return needsOneOf.length === 0 ? all : `one of ${needsOneOf.map(name => settings[name].env).join(', ')}`
+  const all = neededVariables(provider)
+  const one = needsOneOf.flatMap(name => settings[name].env ?? []).join(', ')
+  return (one === '' ? all : [...all, `one of ${one}`]).join(' and ')
 }
 
 interface Written {

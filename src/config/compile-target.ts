@@ -98,10 +98,9 @@ function resolveSettings(
   const { baseUrl } = provider.settings
   const ownBaseUrl = baseUrl?.default !== undefined && withoutSlash(settings.baseUrl) !== withoutSlash(baseUrl.default)
   const missing = Object.entries(provider.settings)
-    .filter(([name, { secret, required, default: fallback, unless = [] }]) => {
+    .filter(([name, { secret, required, default: fallback }]) => {
       const needed = required ?? (secret === true && fallback === undefined)
-      const isWaived = (secret === true && ownBaseUrl) || unless.some(other => settings[other] !== '')
-      return needed && settings[name] === '' && !isWaived
+      return needed && settings[name] === '' && !(secret === true && ownBaseUrl)
     })
     .map(([name, { env = '' }]) => ({ key: settingKey(name), env }))
   const { needsOneOf } = provider

@@ -18,8 +18,6 @@ export interface Setting {
   readonly secret?: boolean
   /** Without a value the provider is not registered, or the target refused. Default: true for a secret without default. */
   readonly required?: boolean
-  /** Not needed where one of these other settings has a value: another way to prove who is asking. */
-  readonly unless?: readonly string[]
   readonly help?: string
 }
 

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
+import { azureOpenai } from '../../providers/azure-openai.ts'
+import { databricks } from '../../providers/databricks.ts'
+import { vertexAi } from '../../providers/vertex-ai.ts'
 import { defineProvider } from '../../src/core/provider.ts'
 import { createRedactor } from '../../src/core/redact.ts'
 import type { TargetData } from '../../src/core/snapshot.ts'
@@ -74,6 +77,58 @@ test('of credentials that exclude each other any one registers the provider', ()
   assert.deepEqual(problems('targets: [{virtual_key: cloud}]', options), [
     'targets[0]: "cloud" needs one of api_key, region or the variable CLOUD_KEY, CLOUD_REGION',
   ])
+})
+
+test('a cloud’s own variables stand in for a key, and alone they register nothing', () => {
+  const azure = { AZURE_OPENAI_ENDPOINT: 'https://r.openai.azure.com', AZURE_OPENAI_DEPLOYMENT: 'd' }
+  const keys = (variables: Record<string, string>) =>
+    targets(null, { variables, providers: [azureOpenai, databricks, vertexAi, demo] }).map(({ key }) => key)
+  assert.deepEqual(keys(azure), ['demo'])
+  for (const [name, value] of [
+    ['AZURE_OPENAI_API_KEY', 'k'],
+    ['AZURE_TENANT_ID', 't'],
+    ['AZURE_OPENAI_AUTH', 'entra'],
+  ])
+    assert.deepEqual(keys({ ...azure, [name]: value }), ['azure-openai'], name)
+  const pod = { AZURE_TENANT_ID: 't', AZURE_CLIENT_ID: 'c', AZURE_FEDERATED_TOKEN_FILE: '/var/run/token' }
+  assert.deepEqual(keys(pod), ['demo'])
+  assert.deepEqual(keys({ DATABRICKS_HOST: 'https://dbc.test' }), ['demo'])
+  const principal = { DATABRICKS_CLIENT_ID: 'c', DATABRICKS_CLIENT_SECRET: 's' }
+  assert.deepEqual(keys({ DATABRICKS_HOST: 'https://dbc.test', ...principal }), ['databricks'])
+  assert.deepEqual(keys({ GOOGLE_APPLICATION_CREDENTIALS: '/etc/google.json' }), ['demo'])
+  assert.deepEqual(keys({ VERTEX_AI_PROJECT_ID: 'p' }), ['demo'])
+  assert.deepEqual(keys({ VERTEX_AI_PROJECT_ID: 'p', VERTEX_AI_REGION: 'eu' }), ['vertex-ai'])
+})
+
+test('targets of one provider may be in different regions and projects, with credentials of their own', () => {
+  const text = `
+targets:
+  - {name: eu, provider: vertex-ai, project_id: p1, region: europe-west4, service_account_json: "${ref('EU')}"}
+  - {name: us, provider: vertex-ai, project_id: p2, region: us, api_key: "${ref('US')}"}
+  - {name: proxy, provider: vertex-ai, project_id: p3, region: global, base_url: "http://10.0.0.1:8080"}
+`
+  const variables = { EU: '{"type": "service_account"}', US: 'AIza-us', VERTEX_AI_REGION: 'us-central1' }
+  const found = targets(text, { variables, providers: [vertexAi, demo] })
+  assert.deepEqual(
+    found.map(({ key, settings }) => [key, vertexAi.origin(settings), vertexAi.auth(settings)]),
+    [
+      [
+        'eu',
+        'https://europe-west4-aiplatform.googleapis.com/v1/projects/p1/locations/europe-west4',
+        { scheme: 'google', credentials: variables.EU },
+      ],
+      [
+        'us',
+        'https://aiplatform.us.rep.googleapis.com/v1/projects/p2/locations/us',
+        { scheme: 'header', name: 'x-goog-api-key', value: 'AIza-us' },
+      ],
+      ['proxy', 'http://10.0.0.1:8080/v1/projects/p3/locations/global', { scheme: 'google', credentials: '' }],
+    ],
+  )
+  assert.deepEqual(
+    problems(text.replace('region: us,', 'region: "us/../x",'), { variables, providers: [vertexAi, demo] }),
+    ['targets[1].base_url: region must be a location such as us-central1 or global'],
+  )
 })
 
 test('a setting has the value of the first of its variables that is not empty', () => {
