@@ -77,8 +77,13 @@ const families = [
   'textembedding-gecko',
   'claude-',
 ]
-/** Publishers whose names mean no provider of ours. */
-const publishers = ['google/', 'publishers/', 'meta/', 'mistralai/', 'deepseek-ai/', 'qwen/', 'zai-org/', 'moonshotai/']
+/** Whole ids: `meta/` or `google/` alone are how other hosts name what they serve. */
+const asService = [
+  'meta/llama-4-maverick-17b-128e-instruct-maas',
+  'meta/llama-4-scout-17b-16e-instruct-maas',
+  'meta/llama-3.3-70b-instruct-maas',
+  'openai/gpt-oss-120b-maas',
+]
 
 export const vertexAi = defineProvider({
   id: 'vertex-ai',
@@ -124,7 +129,7 @@ export const vertexAi = defineProvider({
     images: { ...gemini.images(host), serves: model => /imagen-|-image/.test(model) },
     speech: gemini.speech(host),
   },
-  modelPrefixes: [...families, ...publishers, ...families.map(family => `models/${family}`)],
+  modelPrefixes: [...families, ...families.map(family => `models/${family}`), 'publishers/', ...asService],
   models: [
     'gemini-3.1-pro-preview',
     'gemini-2.5-pro',
@@ -133,8 +138,7 @@ export const vertexAi = defineProvider({
     'claude-opus-4-6',
     'claude-sonnet-4-6',
     'claude-haiku-4-5@20251001',
-    'meta/llama-4-maverick-17b-128e-instruct-maas',
-    'mistralai/mistral-medium-3',
+    ...asService,
     'gemini-embedding-001',
     'text-embedding-005',
     'imagen-4.0-generate-001',

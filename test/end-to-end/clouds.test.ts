@@ -45,7 +45,7 @@ async function startVertex(t: Lifetime, more: object = {}): Promise<Vertex> {
           region: 'europe-west4',
           base_url: vertex.url,
           service_account_json: account.json,
-          models: ['1234567890'],
+          models: ['1234567890', 'google/gemini-2.5-flash', 'mistralai/mistral-small-2503'],
           ...more,
         },
       ],

@@ -73,6 +73,11 @@ test('prefixes own what they should and nothing of each other', () => {
     ['ollama-cloud/gpt-oss:20b', 'ollama-cloud'],
     ['gpt-4o', 'openai'],
     ['llama-3.3-70b-versatile', undefined],
+    // Ids of OpenRouter, Groq and NVIDIA: a publisher's name is no claim.
+    ['google/gemini-2.5-pro', undefined],
+    ['moonshotai/kimi-k2-instruct', undefined],
+    ['meta/llama-3.1-70b-instruct', undefined],
+    ['publishers/google/models/gemini-2.5-pro', 'vertex-ai'],
   ])
     assert.equal(owner(model ?? ''), id, model)
 })
