@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import type { Worker } from 'node:worker_threads'
 import { demo, providers } from '../providers/index.ts'
 import { banner } from './cli/banner.ts'
 import { maxSeries } from './config/allocation.ts'
@@ -37,6 +38,8 @@ export interface ServeOptions {
   readonly entries: ThreadEntries
   /** In place of GATEWAY_CONFIG. */
   readonly configFile?: string
+  /** A thread for the config that runs already. */
+  readonly loader?: Worker | null
   /** In place of PORT. */
   readonly port?: number
 }
@@ -75,7 +78,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     startedUnixMs: startedAtMs,
     recordRequests: env.logLevel === 'debug' || env.logLevel === 'info',
   }
-  const settings = await readSettings(source, 1)
+  if (source.file === '') void options.loader?.terminate()
+  const settings = await readSettings({ ...source, loader: options.loader ?? source.loader }, 1)
   if (isRefused(settings)) return refuse(settings.text)
 
   const gateway = new Gateway({ source, catalog, discovered, entries: options.entries, startedAtMs }, settings)

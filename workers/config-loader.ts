@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { readKeyTable } from '../src/config/keys-file.ts'
 import { loadConfig } from '../src/config/load.ts'
 import type { LoaderData, ThreadLoadResult } from '../src/config/load-in-thread.ts'
@@ -8,11 +8,11 @@ import { problem } from '../src/config/problems.ts'
 import { largestFileBytes } from '../src/config/source-text.ts'
 import { contentHash } from '../src/config/watch.ts'
 
-const { file, content = read(), providers } = workerData as LoaderData
+// Without a listener the port keeps the thread no longer: it ends.
+parentPort!.once('message', (data: LoaderData) => parentPort!.postMessage(load(data)))
 
-parentPort?.postMessage(load())
-
-function load(): ThreadLoadResult {
+function load({ file, content: given, providers }: LoaderData): ThreadLoadResult {
+  const content = given ?? read(file)
   if (!(content instanceof Uint8Array))
     return { result: { ok: false, problems: [problem('', content.refused)] }, hash: '', keys: null }
   const result = loadConfig(content, file, providers)
@@ -22,7 +22,7 @@ function load(): ThreadLoadResult {
   return { result, hash: contentHash(content), keys }
 }
 
-function read(): Uint8Array | { refused: string } {
+function read(file: string): Uint8Array | { refused: string } {
   try {
     const { size } = statSync(file)
     // One byte more than allowed is enough for the loader to refuse it in its own words.

@@ -1,12 +1,13 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { KeyTable } from './keys-file.ts'
 import type { LoadResult } from './load.ts'
+import { bootLoader } from './loader-thread.ts'
 import { problem } from './problems.ts'
 import type { ProviderSettings } from './schema.ts'
 
 export interface LoadRequest {
-  /** `workers/config-loader.js`, where the caller's build put it. */
-  readonly worker: URL
+  /** `workers/config-loader.js`, where the caller's build put it, or a thread of it that nobody has asked yet. */
+  readonly worker: URL | Worker
   readonly file: string
   /** Read from `file` when left out. */
   readonly content?: Uint8Array
@@ -14,7 +15,7 @@ export interface LoadRequest {
   readonly timeoutMs?: number
 }
 
-/** What the thread is started with. */
+/** What the thread is asked. */
 export type LoaderData = Pick<LoadRequest, 'file' | 'content' | 'providers'>
 
 export interface ThreadLoadResult {
@@ -38,30 +39,23 @@ export function loadInThread({
 }: LoadRequest): Promise<ThreadLoadResult> {
   return new Promise(resolve => {
     const data: LoaderData = { file, content, providers: providers.map(({ id, settings }) => ({ id, settings })) }
-    // A hostile file may cost the thread its heap; it must not cost the process its own.
-    const thread = new Worker(worker, {
-      workerData: data,
-      name: 'config-loader',
-      resourceLimits: { maxOldGenerationSizeMb: 512 },
-    })
-    let answer: ThreadLoadResult | null = null
-    const fail = (message: string): void => {
-      answer ??= { result: { ok: false, problems: [problem('', message)] }, hash: '', keys: null }
-    }
+    const thread = worker instanceof URL ? bootLoader(worker) : worker
+    thread.postMessage(data)
+    // The first answer counts; nobody waits for the thread to end.
+    const fail = (message: string): void =>
+      resolve({ result: { ok: false, problems: [problem('', message)] }, hash: '', keys: null })
     const timer = setTimeout(() => {
       fail(`checking the config took longer than ${timeoutMs} ms`)
       void thread.terminate()
     }, timeoutMs)
-    thread.once('message', (result: ThreadLoadResult) => {
-      answer ??= result
-    })
+    thread.once('message', resolve)
+    if (thread.threadId === -1) fail('the config could not be checked: its thread ended before it was asked')
     thread.once('error', error =>
       fail(`the config could not be checked: ${error instanceof Error ? error.message : String(error)}`),
     )
     thread.once('exit', () => {
       clearTimeout(timer)
       fail('the config could not be checked: its thread ended without an answer')
-      resolve(answer as ThreadLoadResult)
     })
   })
 }

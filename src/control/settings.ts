@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import type { Allocation } from '../config/allocation.ts'
 import { type CompileInput, type CompileResult, compileConfig } from '../config/compile.ts'
 import type { Environment } from '../config/env.ts'
@@ -12,7 +13,7 @@ export interface SettingsSource {
   readonly env: Environment
   readonly providers: readonly Provider[]
   readonly fallbackProvider: Provider
-  readonly loader: URL
+  readonly loader: URL | Worker
   readonly cores: number
   readonly startedUnixMs: number
   readonly recordRequests: boolean

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { loadInThread } from '../../src/config/load-in-thread.ts'
+import { bootLoader } from '../../src/config/loader-thread.ts'
 import { contentHash } from '../../src/config/watch.ts'
 import { openKeyTable } from '../../src/shared/key-table.ts'
 import { lines, providers } from './support.ts'
@@ -110,4 +112,17 @@ test('compiling a config brings neither the schema library nor the YAML parser i
     execFileSync(process.execPath, ['--input-type=module', '-e', source], { encoding: 'utf8' }).trim(),
     'clean',
   )
+})
+
+test('a thread that was started before it is needed answers like any other, also when it is dead by then', async t => {
+  const early = bootLoader(worker)
+  await once(early, 'online')
+  const { result } = await loadInThread({ worker: early, file: file(t, 'targets: [{virtual_key: openai}]'), providers })
+  assert.ok(result.ok)
+
+  const dead = bootLoader(new URL('data:text/javascript,export {}'))
+  await once(dead, 'exit')
+  const { result: none } = await loadInThread({ worker: dead, file: 'c.yaml', providers })
+  assert.ok(!none.ok)
+  assert.match(none.problems[0].message, /ended before it was asked/)
 })
