@@ -163,6 +163,21 @@ for (const [how, drop] of [
   })
 }
 
+test('what is sent again is the request that was lost, whatever its connection carried before', async t => {
+  for (const size of [5, 900, 3000, 5000, 300_000]) {
+    const upstream = await startRawUpstream(t, { onRequest: c => (c.served === 3 ? c.end() : c.write(ok)) })
+    const origin = openOrigin(t, upstream)
+    for (const before of [2000, 10, 1200]) await send(origin, { method: 'POST', body: Buffer.alloc(before, 'a') })
+    const body = Buffer.alloc(size, 'b')
+    const sending = send(origin, { method: 'POST', body })
+    body.fill('c') // its memory is the caller's again
+    assert.equal((await sending).result, 'end')
+    const sent = upstream.requests.slice(-2).map(request => request.body.toString())
+    assert.deepEqual(sent, ['b'.repeat(size), 'b'.repeat(size)], `${size} bytes`)
+    assert.deepEqual([upstream.requests.length, origin.stats().opened], [5, 2])
+  }
+})
+
 test('a request is repeated on a fresh connection, even when others are idle, and at most once', async t => {
   let isDown = false
   const upstream = await startRawUpstream(t, { onRequest: c => (isDown ? c.end() : c.write(ok)) })
