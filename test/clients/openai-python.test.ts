@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { startMockOpenAi } from '../support/mock-openai.ts'
+import { answerAllSurfaces, soundBytes, vector } from '../support/mock-surfaces.ts'
 import { gateway, masterKey, startUpstream } from './upstream.ts'
 
 const run = promisify(execFile)
@@ -51,5 +53,39 @@ test('the Python SDK gets answers, streams, usage and models, and raises its own
     '429': ['RateLimitError', 429, 'rate_limit_exceeded'],
     '500': ['InternalServerError', 502, 'upstream_error'],
     broken: ['APIError', null, 'stream_error'],
+  })
+})
+
+test('the Python SDK gets vectors, pictures, words, sound, verdicts and completions', async t => {
+  if (missing !== '') return t.skip(missing)
+  const upstream = await startMockOpenAi(t, answerAllSurfaces)
+  const { url } = await gateway(t, `${upstream.url}/v1`)
+  const sound = soundBytes.toString('base64')
+  const { stdout } = await run(python, [resolve('test/clients/openai_surfaces.py'), `${url}/v1`, masterKey, sound], {
+    timeout: 60_000,
+  })
+  const words = 'Hello there'
+  assert.deepEqual(JSON.parse(stdout), {
+    vectors: [...vector, 0],
+    floats: [...vector, 0],
+    picture: 'iVBORw0KGgo=',
+    edit: 'https://img.example/kite.png',
+    variation: 'https://img.example/kite.png',
+    refused: [400, 'unsupported_parameter', 'response_format'],
+    heard: {
+      json: words,
+      text: `${words}\n`,
+      srt: `1\n00:00:00,000 --> 00:00:01,500\n${words}\n\n`,
+      vtt: `WEBVTT\n\n00:00.000 --> 00:01.500\n${words}\n\n`,
+      verbose_json: words,
+    },
+    streamed: ['transcript.text.delta', 'transcript.text.delta', 'transcript.text.done'],
+    translated: words,
+    said: sound,
+    flagged: true,
+    completed: [
+      ['one', ' two'],
+      ['a!', 'b!'],
+    ],
   })
 })
