@@ -59,7 +59,7 @@ export function rerankCodec({ root, path, own = [], isModel = () => true, ...ven
       const read = vendor.decode(body)
       return read === null
         ? new Failure('upstream_error', { cause: 'the answer has no ranking' })
-        : answer(read, target)
+        : rankedAnswer(read, target)
     },
     failure: toUpstreamError,
   }
@@ -81,7 +81,10 @@ function textOf(document: Json): string | null {
 }
 
 /** Best first, no more than asked for, with the documents where the client wants them back. */
-function answer({ rankings, usage = noUsage, id = '', meta }: Rankings, target: TargetContext): Answer<JsonObject> {
+export function rankedAnswer(
+  { rankings, usage = noUsage, id = '', meta }: Rankings,
+  target: TargetContext,
+): Answer<JsonObject> {
   const request = isObject(target.request) ? target.request : {}
   const documents = Array.isArray(request.documents) ? request.documents : []
   const most = typeof request.top_n === 'number' ? request.top_n : rankings.length

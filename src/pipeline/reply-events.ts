@@ -73,8 +73,10 @@ export class EventRelay implements Reply {
   #translate(event: StreamEvent, decoder: EventDecoder): void {
     const decoded = decoder.decode(event)
     if (decoded.kind === 'failure') this.#failure = decoded.failure
-    else if (decoded.kind === 'done') this.#ended = true
-    else {
+    else if (decoded.kind === 'done') {
+      this.#ended = true
+      this.#out += 'data: [DONE]\n\n'
+    } else {
       if (decoded.usage !== undefined) this.#exchange.usage = decoded.usage
       for (const chunk of decoded.chunks) {
         const type = typeof chunk.type === 'string' && !/[\r\n]/.test(chunk.type) ? chunk.type : ''

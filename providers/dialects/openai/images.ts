@@ -87,6 +87,6 @@ function decode(body: JsonObject, target: TargetContext): Answer | Failure {
   const data = body.data.filter(isObject)
   if (!data.some(({ url, b64_json }) => typeof url === 'string' || typeof b64_json === 'string'))
     return lacks(body, 'pictures')
-  const usage = isObject(body.usage) ? parseUsage(body.usage) : noUsage
+  const usage = { ...(isObject(body.usage) ? parseUsage(body.usage) : noUsage), images: data.length }
   return { body: { ...body, created: seconds(body.created) || createdBy(target), data }, usage }
 }

@@ -1,10 +1,11 @@
-import { parseUsage } from '../../../src/core/chat.ts'
+import { parseUsage, type Usage } from '../../../src/core/chat.ts'
 import type { Failure } from '../../../src/core/failures.ts'
 import { isObject, type Json, type JsonObject } from '../../../src/core/json.ts'
 import type { Answer, Codec, TargetContext } from '../../../src/core/provider.ts'
+import { rankedAnswer, readRankings } from '../rerank.ts'
 import { inBandFailure, lacks } from './answer.ts'
 import { failure, name } from './failure.ts'
-import { askedOf, commonOf, encodeJson, type OpenAiJsonSurface } from './params.ts'
+import { commonOf, encodeJson, type OpenAiJsonSurface } from './params.ts'
 
 /**
  * Cohere's rerank, as the hosts that took it over speak it. OpenAI has none.
@@ -23,7 +24,7 @@ export function rerank(options: CohereShaped): Codec {
     ...commonOf(options),
     encode(request, target) {
       const { top_n: most, return_documents: _documents, documents, ...rest } = request
-      // Documents are put back from the request. None at all is a wish that hosts refuse: one is asked for, and left out.
+      // Documents are put back from the request, and none at all is a wish that hosts refuse: one is asked for.
       const ceilings: JsonObject = typeof most === 'number' ? { [ceiling]: Math.max(1, most) } : {}
       return encodeJson({ ...rest, documents: texts(documents), ...ceilings }, target, options)
     },
@@ -46,36 +47,14 @@ const textOf = (document: Json | undefined): string | null =>
 function decode(body: JsonObject, target: TargetContext, answer: JsonObject): Answer | Failure {
   const error = inBandFailure('upstream_error', body)
   if (error !== null) return error
-  const ranked = [answer.results, answer.data].find(Array.isArray)
-  if (ranked === undefined) return lacks(body, 'results')
-  const asked = askedOf(target)
-  const documents = Array.isArray(asked.documents) ? asked.documents : []
-  const results = ranked.filter(isObject).flatMap(({ index, relevance_score, score }) => {
-    const relevance = relevance_score ?? score
-    if (typeof index !== 'number' || typeof relevance !== 'number') return []
-    const result: JsonObject = { index, relevance_score: relevance }
-    if (asked.return_documents === true) result.document = asObject(documents[index])
-    return [{ result, relevance }]
-  })
-  results.sort((a, b) => b.relevance - a.relevance)
-  const most = typeof asked.top_n === 'number' ? asked.top_n : results.length
-  const usage = usageOf(body)
-  return {
-    body: {
-      id: name(body.id) || name(body.request_id) || target.requestId || 'unnamed',
-      results: results.slice(0, most).map(({ result }) => result),
-      model: name(body.model) || target.model,
-      ...(usage.total > 0 && { meta: { tokens: { input_tokens: usage.prompt } } }),
-    },
-    usage,
-  }
+  const list = [answer.results, answer.data].find(Array.isArray)
+  const rankings = readRankings(list, 'relevance_score') ?? readRankings(list, 'score')
+  if (rankings === null) return lacks(body, 'results')
+  return rankedAnswer({ rankings, id: name(body.id) || name(body.request_id), usage: usageOf(body) }, target)
 }
 
-const asObject = (document: Json | undefined): Json =>
-  typeof document === 'string' ? { text: document } : (document ?? null)
-
 /** In `usage`, or where Cohere has it. */
-function usageOf({ usage, meta }: JsonObject) {
+function usageOf({ usage, meta }: JsonObject): Usage {
   const tokens = isObject(usage) ? usage : isObject(meta) && isObject(meta.tokens) ? meta.tokens : {}
   const read = parseUsage(tokens)
   return { ...read, prompt: read.prompt || read.total }

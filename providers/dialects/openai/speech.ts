@@ -41,7 +41,8 @@ function decode(body: JsonObject, target: TargetContext, soundIn: string | undef
   const inner = isObject(body.data) ? body.data : body
   const sound = soundIn === undefined ? undefined : inner[soundIn]
   if (typeof sound !== 'string' || sound === '') return lacks(body, 'sound')
-  const { response_format: asked } = askedOf(target)
+  const { response_format: asked, input } = askedOf(target)
+  const characters = typeof input === 'string' ? [...input].length : 0
   const format = typeof asked === 'string' && Object.hasOwn(types, asked) ? asked : 'mp3'
-  return { body: new RawBody(types[format], Buffer.from(sound, 'base64')), usage: noUsage }
+  return { body: new RawBody(types[format], Buffer.from(sound, 'base64')), usage: { ...noUsage, characters } }
 }

@@ -9,6 +9,7 @@ import {
   type FormRequest,
   RawBody,
   type TargetContext,
+  type Usage,
 } from '../../../src/core/provider.ts'
 import { inBandFailure, lacks } from './answer.ts'
 import { failure } from './failure.ts'
@@ -64,7 +65,7 @@ function decode(body: JsonObject, target: TargetContext): Answer | Failure {
   const error = inBandFailure('upstream_error', body)
   if (error !== null) return error
   if (typeof body.text !== 'string') return lacks(body, 'text')
-  const usage = isObject(body.usage) ? parseUsage(body.usage) : noUsage
+  const usage = usageOf(body)
   const format = target.request === undefined ? 'json' : formatOf(target.request as FormRequest)
   if (format === 'text') return { body: new RawBody(plainText, Buffer.from(`${body.text}\n`)), usage }
   if (format !== 'srt' && format !== 'vtt') return { body, usage }
@@ -77,6 +78,13 @@ function decode(body: JsonObject, target: TargetContext): Answer | Failure {
     ),
     usage,
   }
+}
+
+/** By tokens or by time; the longest form says the time beside its usage. */
+function usageOf({ usage, duration }: JsonObject): Usage {
+  const read = isObject(usage) ? parseUsage(usage) : noUsage
+  const isTimed = typeof duration === 'number' && duration > 0 && Number.isFinite(duration)
+  return read.seconds === 0 && isTimed ? { ...read, seconds: duration } : read
 }
 
 function segmentsOf({ segments }: JsonObject): readonly Segment[] | null {
