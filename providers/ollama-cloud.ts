@@ -1,5 +1,6 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { idsIn, ollamaChat } from './dialects/ollama.ts'
+import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
 
@@ -16,10 +17,20 @@ export const ollamaCloud = defineProvider({
   },
   discovery: openaiModels,
   codecs: {
-    chat: ollamaChat('/chat/completions', model => (model.startsWith(prefix) ? model.slice(prefix.length) : model)),
+    chat: ollamaChat('/chat/completions', bare),
+    embeddings: openai.embeddings({
+      path: '/embeddings',
+      relay: 'normalise',
+      floatsOnly: true,
+      prepare: (request, { model }) => ({ ...request, model: bare(model) }),
+    }),
   },
   modelPrefixes: [prefix],
   models: ['gpt-oss:120b', 'gpt-oss:20b', 'qwen3-coder:480b', 'deepseek-v3.1:671b'],
   listedModels: ({ modelList }) => idsIn(modelList),
   notes: `Images must be data URLs. \`${prefix}\` before a model is left out.`,
 })
+
+function bare(model: string): string {
+  return model.startsWith(prefix) ? model.slice(prefix.length) : model
+}
