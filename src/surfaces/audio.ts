@@ -13,7 +13,7 @@ export const transcriptions: Surface = {
   streams: 'events',
   hasByteAnswers: true,
   maxBodyBytes,
-  read: (body, { contentType }) => readForm(body, contentType, { files: ['file'], fields: [] }),
+  read: (body, { contentType }) => readForm(body, contentType, { files: ['file'], fields: [], mayStream: true }),
 }
 
 /** https://platform.openai.com/docs/api-reference/audio/createTranslation */

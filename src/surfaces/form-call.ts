@@ -11,6 +11,8 @@ export interface FormRules {
   readonly isModelOptional?: boolean
   /** What it is charged by, where answers don't say. */
   readonly measure?: (value: (field: string) => string | undefined) => Measured
+  /** `stream` means something here; elsewhere it is one more field, for the upstream to judge. */
+  readonly mayStream?: boolean
 }
 
 /** Reads a form of which little must be known; the rest is the upstream's to judge. */
@@ -28,8 +30,12 @@ export function readForm(body: Uint8Array, contentType: string, rules: FormRules
   const missing = rules.fields.find(name => !fieldOf(form, name))
   if (missing !== undefined) return refuse(missing, `${missing} is required`)
   const measured = rules.measure?.(name => fieldOf(form, name))
-  return new FormCall(model, fieldOf(form, 'stream') === 'true', contentType, measured)
+  const stream = rules.mayStream === true && isTrue(fieldOf(form, 'stream'))
+  return new FormCall(model, stream, contentType, measured)
 }
+
+/** As the clients' form writers spell it: JavaScript's, and Python's. */
+const isTrue = (text: string | undefined): boolean => text === 'true' || text === 'True' || text === '1'
 
 const isModel = ({ name }: FormPart): boolean => name === 'model'
 

@@ -43,6 +43,7 @@ export const imageEdits: Surface = {
       fields: ['prompt'],
       isModelOptional: true,
       measure: value => pictures(value('n'), value('size'), value('quality')),
+      mayStream: true,
     }),
 }
 

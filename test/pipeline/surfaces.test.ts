@@ -235,6 +235,14 @@ test('a provider without such streams says so before it is asked', () => {
   assert.equal(pipeline.calls.length, 0)
 })
 
+test('where nothing streams, `stream` is one more field', () => {
+  const pipeline = under()
+  const incoming = upload(pipeline, '/v1/audio/translations', { model: 'whisper-1', stream: 'true' })
+  assert.ok(pipeline.calls[0].body.includes('name="stream"'))
+  pipeline.calls[0].answer(200, '{"text":"Hello"}')
+  assert.deepEqual([incoming.status, incoming.body], [200, '{"text":"Hello"}'])
+})
+
 // Formats.
 
 test('vectors are in the format that was asked for, whatever the provider has', () => {
