@@ -177,7 +177,9 @@ const percentDecoded = (data: string): Uint8Array =>
 /** Arguments of a call in the history. Models write them; what is no JSON object counts as none. */
 export function callArguments(value: Json | undefined): JsonObject {
   if (isObject(value)) return value
-  const parsed = parseJson(text(value))
+  const source = text(value)
+  // A call without arguments is common, and an exception is not cheap.
+  const parsed = source === '' ? undefined : parseJson(source)
   return isObject(parsed) ? parsed : {}
 }
 
