@@ -373,8 +373,9 @@ class Gateway {
       : server.host.includes(':')
         ? `[${server.host}]`
         : server.host
-    const first = snapshot.targets[0]!
-    const known = providers.find(({ id }) => id === first.provider)?.models ?? []
+    const chatting = new Map(providers.flatMap(({ id, codecs, models = [] }) => (codecs.chat ? [[id, models]] : [])))
+    const first = snapshot.targets.find(({ provider }) => chatting.has(provider))
+    const model = first && (first.models[0] ?? chatting.get(first.provider)?.[0] ?? 'gpt-4o-mini')
     return banner({
       version,
       url: `${server.tls === null ? 'http' : 'https'}://${host}:${port}`,
@@ -384,11 +385,11 @@ class Gateway {
       workers: runtime.workers,
       strategy: snapshot.strategy.mode,
       targets: snapshot.targets.map(({ key }) => key),
-      isDemo: first.provider === demo.id,
+      isDemo: snapshot.targets[0]!.provider === demo.id,
       config: this.#source.file,
       generatedKey,
       open: snapshot.auth.allowUnauthenticated,
-      model: first.models[0] ?? known[0] ?? 'gpt-4o-mini',
+      model: model ?? '',
     })
   }
 

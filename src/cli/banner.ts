@@ -15,7 +15,7 @@ export interface BannerFacts {
   /** '' unless it was made for this run. */
   readonly generatedKey: string
   readonly open: boolean
-  /** For the curl line. */
+  /** For the curl line; '' when none of the targets chats. */
   readonly model: string
 }
 
@@ -46,7 +46,8 @@ export function banner(facts: BannerFacts, paint: Paint = painter(process.stderr
       `    ${paint('bold', facts.generatedKey)}`,
     )
   }
-  lines.push('', '  Try it:', '', ...tryIt(facts), '')
+  if (facts.model !== '') lines.push('', '  Try it:', '', ...tryIt(facts))
+  lines.push('')
   return `${lines.join('\n')}\n`
 }
 

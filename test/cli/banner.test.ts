@@ -61,3 +61,10 @@ test('the curl line is one a shell takes: the body arrives as JSON', () => {
     messages: [{ role: 'user', content: 'Hello!' }],
   })
 })
+
+test('where nothing chats, no chat is suggested', () => {
+  const text = plain({ model: '', targets: ['jina'] })
+  assert.match(text, /targets +jina/)
+  assert.ok(!text.includes('curl'))
+  assert.ok(text.endsWith('(fallback)\n\n'))
+})
