@@ -52,6 +52,9 @@ export abstract class Call implements UpstreamCall, Timed {
   protected abstract setFlow(isFlowing: boolean): void
   /** Whether the peer took request bytes since the last time this was asked: an upload under way is not silence. */
   protected abstract tookBytes(): boolean
+  /** The next piece of an upload under way; false when the transport is behind. */
+  protected abstract upload(chunk: Uint8Array): boolean
+  protected abstract endUpload(): void
   /** What ran out while waiting for a connection. */
   protected abstract waitFailure(): Failure
 
@@ -173,6 +176,20 @@ export abstract class Call implements UpstreamCall, Timed {
     if (this.#phase === OVER) return
     this.#close()
     this.disconnect()
+  }
+
+  write(chunk: Uint8Array): boolean {
+    // What nobody waits for any more makes nobody wait.
+    return this.#phase === OVER || this.upload(chunk)
+  }
+
+  end(): void {
+    if (this.#phase !== OVER) this.endUpload()
+  }
+
+  /** The transport can take more of an upload. */
+  hasRoom(): void {
+    if (this.#phase !== OVER) this.#handler.onRoom?.()
   }
 
   pause(): void {

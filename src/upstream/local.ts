@@ -215,6 +215,13 @@ class LocalCall implements UpstreamCall {
     this.#paused = false
   }
 
+  /** Whoever answers here takes no uploads: they get their refusal at once. */
+  write(): boolean {
+    return true
+  }
+
+  end(): void {}
+
   cancel(): void {
     this.#finish()
   }

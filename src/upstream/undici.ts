@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Failure } from '../core/failures.ts'
 import { Call, type TransportHeaders } from './call.ts'
@@ -8,6 +9,8 @@ import { secureContextOptions } from './tls.ts'
 import type { Origin, OriginOptions, PreparedHead, UpstreamCall, UpstreamHandler, UpstreamRequest } from './upstream.ts'
 
 const maxInterimResponses = 16
+/** Of an upload, before its sender is told to wait. */
+const uploadBufferBytes = 64 << 10
 
 /**
  * Origins that want HTTP/2 or sit behind a proxy. undici is loaded with the first call, so that a gateway without them
@@ -50,7 +53,8 @@ export class UndiciOrigin implements Origin {
     } else {
       call.waitFor(connectTimeoutMs)
       // undici sends later, when `body` may have been overwritten.
-      call.body = request.body === null ? null : Buffer.from(request.body)
+      call.body =
+        request.uploadBytes !== undefined ? call.openUpload() : request.body === null ? null : Buffer.from(request.body)
       if (this.#dispatcher !== null) this.#dispatch(this.#dispatcher, call)
       else this.#load(call)
     }
@@ -112,7 +116,9 @@ export class UndiciOrigin implements Origin {
   #dispatch(dispatcher: Dispatcher, call: UndiciCall): void {
     if (call.isOver) return
     const { method, path, fields } = call.request.head as UndiciHead
-    const headers = call.request.extraHeaders === '' ? fields : fields.concat(parseFields(call.request.extraHeaders))
+    const { extraHeaders, uploadBytes = -1 } = call.request
+    const length = uploadBytes < 0 ? '' : `content-length: ${uploadBytes}\r\n`
+    const headers = extraHeaders === '' && length === '' ? fields : fields.concat(parseFields(length + extraHeaders))
     try {
       dispatcher.dispatch(
         { origin: this.url, method: method as Dispatcher.HttpMethod, path, headers, body: call.body },
@@ -203,8 +209,10 @@ class UndiciHeaders implements TransportHeaders {
 }
 
 class UndiciCall extends Call implements Dispatcher.DispatchHandler {
-  body: Buffer | null = null
+  body: Buffer | Readable | null = null
   readonly #origin: UndiciOrigin
+  #tookBytes = false
+  #isBehind = false
   #controller: Dispatcher.DispatchController | null = null
   #hasLeft = false
   #isHeld = false
@@ -213,6 +221,33 @@ class UndiciCall extends Call implements Dispatcher.DispatchHandler {
   constructor(origin: UndiciOrigin, request: UpstreamRequest, handler: UpstreamHandler, deadlines: Deadlines) {
     super(request, handler, deadlines)
     this.#origin = origin
+  }
+
+  /** undici reads from it as its connection takes the bytes. */
+  openUpload(): Readable {
+    const upload = new Readable({
+      highWaterMark: uploadBufferBytes,
+      read: () => {
+        this.#tookBytes = true
+        if (!this.#isBehind) return
+        this.#isBehind = false
+        this.hasRoom()
+      },
+    })
+    // Destroyed with the call; what undici makes of that, the call's own end has said already.
+    upload.on('error', () => {})
+    return upload
+  }
+
+  protected override upload(chunk: Uint8Array): boolean {
+    if (!(this.body instanceof Readable) || this.body.destroyed) return true
+    if (chunk.length === 0) return !this.#isBehind
+    this.#isBehind = !this.body.push(Buffer.from(chunk))
+    return !this.#isBehind
+  }
+
+  protected override endUpload(): void {
+    if (this.body instanceof Readable && !this.body.destroyed) this.body.push(null)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -270,7 +305,9 @@ class UndiciCall extends Call implements Dispatcher.DispatchHandler {
   }
 
   protected override tookBytes(): boolean {
-    return false
+    const took = this.#tookBytes
+    this.#tookBytes = false
+    return took
   }
 
   protected override waitFailure(): Failure {
@@ -284,6 +321,7 @@ class UndiciCall extends Call implements Dispatcher.DispatchHandler {
     this.#hasLeft = true
     this.#origin.left(this.#controller !== null)
     this.#controller = null
+    if (this.body instanceof Readable) this.body.destroy()
     this.body = null
   }
 }

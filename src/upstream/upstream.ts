@@ -71,6 +71,11 @@ export interface UpstreamRequest {
    * should hold on to memory of others for that long.
    */
   body: Uint8Array | null
+  /**
+   * The body follows by `write` and `end`: so many bytes, -1 = nobody knows how many. `body` is null then. Such a
+   * request is never sent again. Absent: `body` is all.
+   */
+  readonly uploadBytes?: number
   /** A HEAD-less bound on the decoded answer; more fails with `upstream_error`. */
   readonly maxBodyBytes: number
   readonly firstByteTimeoutMs: number
@@ -87,6 +92,8 @@ export interface UpstreamRequest {
 export interface UpstreamHandler {
   /** The request's bytes have been handed to the system. From here on a repeat may be billed twice. */
   onSent(): void
+  /** After a `write` that returned false: there is room again. May come from within `send`. */
+  onRoom?(): void
   /**
    * The final status and headers (1xx are skipped). `whole` is the complete body when it arrived in the same read
    * (it is valid only during the call; `onEnd` follows and `onData` does not), else null.
@@ -112,6 +119,10 @@ export interface UpstreamCall {
   /** Stops reading from the socket (back-pressure); deadlines for silence stop too, a guard against dead peers stays. */
   pause(): void
   resume(): void
+  /** Of an upload: takes the chunk in any case (copied before it returns). false: hold back until `onRoom`. */
+  write(chunk: Uint8Array): boolean
+  /** The upload is complete. */
+  end(): void
   /** Idempotent. The connection is closed, not reused, unless the answer was already complete. */
   cancel(): void
 }

@@ -26,6 +26,13 @@ export class FakeCall implements UpstreamCall {
   readonly body: Buffer
   readonly extraHeaders: string
   readonly handler: UpstreamHandler
+  readonly path: string
+  readonly method: string
+  readonly uploadBytes: number | undefined
+  uploaded = Buffer.alloc(0)
+  hasEnded = false
+  /** Answers `write` with false. */
+  isFull = false
   pauses = 0
   resumes = 0
   cancels = 0
@@ -37,6 +44,17 @@ export class FakeCall implements UpstreamCall {
     this.body = Buffer.from(request.body ?? '')
     this.extraHeaders = request.extraHeaders
     this.handler = handler
+    this.path = request.head.path
+    this.method = request.head.method
+    this.uploadBytes = request.uploadBytes
+  }
+
+  write(chunk: Uint8Array): boolean {
+    this.uploaded = Buffer.concat([this.uploaded, chunk])
+    return !this.isFull
+  }
+  end(): void {
+    this.hasEnded = true
   }
 
   pause(): void {

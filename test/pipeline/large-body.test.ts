@@ -32,7 +32,7 @@ function keptWhileSending(target: TargetData, imageBytes: number): { kept: numbe
     send(request: UpstreamRequest) {
       kept = used() - before
       sent = request.body?.length ?? 0
-      return { pause() {}, resume() {}, cancel() {} }
+      return { pause() {}, resume() {}, write: () => true, end() {}, cancel() {} }
     },
     stats: () => ({ open: 0, idle: 0, queued: 0, opened: 0, reused: 0 }),
   })

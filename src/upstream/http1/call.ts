@@ -17,11 +17,45 @@ export class Http1Call extends Call {
   readonly #origin: Http1Origin
   /** Whether the request may be sent once more, should the connection turn out to be stale. */
   readonly isRepeatable: boolean
+  /** Pieces of an upload that has no connection yet; `null` stands for its end. */
+  #early: (Buffer | null)[] | null
 
   constructor(origin: Http1Origin, deadlines: Deadlines, request: UpstreamRequest, handler: UpstreamHandler) {
     super(request, handler, deadlines)
     this.#origin = origin
-    this.isRepeatable = origin.options.retryStale && (request.body === null || request.body.length <= maxRepeatBytes)
+    this.#early = request.uploadBytes === undefined ? null : []
+    this.isRepeatable =
+      origin.options.retryStale &&
+      request.uploadBytes === undefined &&
+      (request.body === null || request.body.length <= maxRepeatBytes)
+  }
+
+  get isUpload(): boolean {
+    return this.request.uploadBytes !== undefined
+  }
+
+  /** The head is written: what came meanwhile follows it. */
+  beginUpload(): void {
+    const early = this.#early ?? []
+    this.#early = null
+    let isBehind = false
+    for (const piece of early) {
+      if (this.connection === null) return
+      if (piece === null) this.connection.endUpload()
+      else isBehind = !this.connection.upload(piece)
+    }
+    if (early.length > 0 && !isBehind) this.hasRoom()
+  }
+
+  protected override upload(chunk: Uint8Array): boolean {
+    if (this.#early === null) return this.connection?.upload(chunk) ?? true
+    this.#early.push(Buffer.from(chunk))
+    return false
+  }
+
+  protected override endUpload(): void {
+    if (this.#early === null) this.connection?.endUpload()
+    else this.#early.push(null)
   }
 
   /** The request to write: in `own` when it fits and did not have to wait. */
@@ -51,6 +85,7 @@ export class Http1Call extends Call {
   release(): void {
     this.connection = null
     this.#bytes = null
+    this.#early = null
   }
 
   protected override disconnect(): void {

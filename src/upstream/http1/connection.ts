@@ -60,6 +60,8 @@ export class Connection {
   /** What is left of a long request. */
   #unwritten: Buffer | null = null
   #tookBytes = false
+  #isUploading = false
+  #isBehind = false
   readonly #socket: Socket
   readonly #origin: Http1Origin
   readonly #maxHeadBytes: number
@@ -140,7 +142,36 @@ export class Connection {
       this.#writePieces()
     }
     if (call.isPaused) this.pause() // it was while it waited
+    this.#isUploading = call.isUpload
     call.sent()
+    if (call.isUpload) call.beginUpload()
+  }
+
+  /** The next piece of a body that comes in pieces; false when the peer is behind. */
+  upload(chunk: Uint8Array): boolean {
+    if (chunk.length === 0) return !this.#isBehind
+    const isChunked = this.#call!.request.uploadBytes! < 0
+    // Copied: what the system does not take at once is read later, when the piece's memory may be someone else's.
+    const size = isChunked ? `${chunk.length.toString(16)}\r\n` : ''
+    const bytes = Buffer.allocUnsafe(size.length + chunk.length + (isChunked ? 2 : 0))
+    bytes.set(chunk, bytes.latin1Write(size, 0))
+    if (isChunked) bytes.latin1Write('\r\n', size.length + chunk.length)
+    this.#tookBytes = true
+    if (this.#socket.write(bytes)) return !this.#isBehind
+    if (!this.#isBehind) {
+      this.#isBehind = true
+      this.#socket.once('drain', () => {
+        this.#isBehind = false
+        this.#tookBytes = true
+        this.#call?.hasRoom()
+      })
+    }
+    return false
+  }
+
+  endUpload(): void {
+    if (this.#call!.request.uploadBytes! < 0) this.#socket.write('0\r\n\r\n')
+    this.#isUploading = false
   }
 
   /** A request is repeated only if an earlier one was answered here, and then its bytes are needed again. */
@@ -345,7 +376,7 @@ export class Connection {
   }
 
   get #isWritten(): boolean {
-    return this.#unwritten === null && this.#socket.writableLength === 0
+    return this.#unwritten === null && !this.#isUploading && this.#socket.writableLength === 0
   }
 
   #isStale(): boolean {

@@ -53,7 +53,8 @@ export class Http1Origin implements Origin {
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
     const nowMs = this.#deadlines.refresh()
-    const call = new Http1Call(this, this.#deadlines, request, handler)
+    const sent = request.uploadBytes === undefined ? request : framed(request)
+    const call = new Http1Call(this, this.#deadlines, sent, handler)
     if (this.#isClosing) call.fail('upstream_unreachable', 'the connections of this origin are being closed')
     else this.#assign(call, nowMs)
     return call
@@ -114,6 +115,11 @@ export class Http1Origin implements Origin {
   }
 
   #assign(call: Http1Call, nowMs: number): void {
+    // What can't be sent again gets no connection that may be stale, if there is a choice.
+    if (call.isUpload && this.#open < this.options.maxConnections) {
+      this.#dial(call)
+      return
+    }
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
       if (connection.isFresh(nowMs)) {
         this.#reuse(connection, call)
@@ -168,4 +174,11 @@ export class Http1Origin implements Origin {
     const nowMs = this.#deadlines.refresh()
     for (const connection of this.#idle.filter(each => !each.isFresh(nowMs))) connection.close()
   }
+}
+
+/** An upload's head says how its body will be framed. */
+function framed(request: UpstreamRequest): UpstreamRequest {
+  const bytes = request.uploadBytes!
+  const framing = bytes < 0 ? 'transfer-encoding: chunked' : `content-length: ${bytes}`
+  return { ...request, extraHeaders: `${framing}\r\n${request.extraHeaders}` }
 }
