@@ -53,6 +53,32 @@ test('an origin that offers HTTP/2 is spoken to in HTTP/2, body and headers incl
   assert.deepEqual(seen, ['POST /v1/x?y 1 2 body'])
 })
 
+test('an upload over HTTP/2 arrives whole, of known length and of unknown', async t => {
+  const seen: string[] = []
+  const url = await startHttp2(t, server =>
+    server.on('stream', (stream, headers) => {
+      let bytes = 0
+      stream.on('data', (piece: Buffer) => (bytes += piece.length))
+      stream.on('end', () => {
+        seen.push(`${headers['content-length'] ?? 'unknown'} ${bytes}`)
+        stream.respond({ ':status': 200 })
+        stream.end('ok')
+      })
+    }),
+  )
+  const origin = openOrigin(t, { url, http2: true, tls: { ca: [testCa] } })
+  const total = 1 << 20
+  for (const uploadBytes of [total, -1]) {
+    const { call, outcome } = start(origin, { method: 'POST', uploadBytes })
+    for (let sent = 0; sent < total; sent += 64 << 10) call.write(Buffer.alloc(64 << 10))
+    call.end()
+    const { result, cause, body } = await outcome
+    assert.deepEqual([result, cause, body.toString()], ['end', '', 'ok'])
+  }
+  assert.equal(seen[0], `${total} ${total}`)
+  assert.match(seen[1]!, new RegExp(` ${total}$`))
+})
+
 for (const [how, cut] of [
   ['a reset HTTP/2 stream', stream => stream.destroy(new Error('reset'))],
   ['a cancelled HTTP/2 stream', stream => stream.session?.destroy(undefined, 8)],
