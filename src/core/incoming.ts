@@ -24,6 +24,9 @@ export interface Incoming {
   end(): void
   /** The client must not take what it has for a whole answer: its connection is cut. */
   abort(): void
+  /** The upload is not taken as fast as it comes: its sender is made to wait until `resumeBody`. */
+  holdBody(): void
+  resumeBody(): void
   /** From here on a repeat of the request may be billed twice: it is not handed to another worker any more. */
   sent(): void
 }
@@ -39,8 +42,8 @@ export interface IncomingListener {
 
 export type Accept = (incoming: Incoming) => IncomingListener
 
-/** The request headers that reach a worker; everything else ends in the acceptor. The order is the wire format of a REQUEST frame. */
-export const forwardedHeaders = [
+/** Looked for in every request. */
+const commonHeaders = [
   'authorization',
   'content-type',
   'x-request-id',
@@ -58,4 +61,11 @@ export const forwardedHeaders = [
   'anthropic-beta',
   'openai-safety-identifier',
 ] as const
+
+/** Looked for where requests may be forwarded as they come; the hot path is spared the search. */
+const forwardingHeaders = ['content-length', 'content-encoding', 'api-key', 'range', 'anthropic-version'] as const
+
+/** The request headers that reach a worker; everything else ends in the acceptor. The order is the wire format of a REQUEST frame. */
+export const forwardedHeaders = [...commonHeaders, ...forwardingHeaders] as const
+export const commonHeaderCount = commonHeaders.length
 export type ForwardedHeader = (typeof forwardedHeaders)[number]

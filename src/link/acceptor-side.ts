@@ -1,6 +1,7 @@
 import { failureAnswer, jsonHeaders } from '../core/answer.ts'
 import { Failure, type FailureKind } from '../core/failures.ts'
 import { HeaderBlock } from '../core/header-block.ts'
+import { isUnbounded } from '../core/paths.ts'
 import type { ExchangeEvents, Reply, RequestHead, RequestListener } from '../downstream/engine.ts'
 import { ringBell } from '../shared/doorbell.ts'
 import {
@@ -403,7 +404,7 @@ class Exchange implements ExchangeEvents {
     if (bytes <= maxRequestBytes) return true
     const query = this.#target.indexOf('?')
     const path = query < 0 ? this.#target : this.#target.slice(0, query)
-    return Object.hasOwn(uploadBytes, path) && bytes <= uploadBytes[path]!
+    return isUnbounded(this.#target) || (Object.hasOwn(uploadBytes, path) && bytes <= uploadBytes[path]!)
   }
 
   #answerLiveness(method: string): void {

@@ -243,6 +243,8 @@ class RingExchange implements Incoming {
   #events = false
   /** Upload bytes taken and not yet acknowledged. */
   #unacked = 0
+  /** Nothing is acknowledged: the upload stops when its window is used up. */
+  #isBodyHeld = false
 
   constructor(pair: Pair, id: number, meta: RequestMeta) {
     this.#pair = pair
@@ -269,10 +271,27 @@ class RingExchange implements Incoming {
     if (this.#state === over) return
     if (!last) {
       this.#unacked += chunk.length
-      // The last credit of a window is never made up for by a later one: it waits for room like a frame with bytes.
-      if (this.#unacked >= ackEvery && !this.#ack()) this.#block()
+      this.#acknowledge()
     }
     this.listener.onBody(chunk, last)
+  }
+
+  /** The last credit of a window is never made up for by a later one: it waits for room like a frame with bytes. */
+  #acknowledge(): void {
+    if (this.#owesCredit && !this.#ack()) this.#block()
+  }
+
+  get #owesCredit(): boolean {
+    return this.#unacked >= ackEvery && !this.#isBodyHeld && this.#state !== over
+  }
+
+  holdBody(): void {
+    this.#isBodyHeld = true
+  }
+
+  resumeBody(): void {
+    this.#isBodyHeld = false
+    this.#acknowledge()
   }
 
   #ack(): boolean {
@@ -440,7 +459,7 @@ class RingExchange implements Incoming {
 
   /** Room may have come. Returns false when there is still not enough in the ring. */
   flushPending(): boolean {
-    if (this.#unacked >= ackEvery && this.#state !== over && !this.#ack()) return this.#still()
+    if (this.#owesCredit && !this.#ack()) return this.#still()
     const pending = this.#pending
     if (pending === null) return true
     if (this.#pendingHead !== null) {

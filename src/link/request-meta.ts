@@ -1,4 +1,4 @@
-import { type ForwardedHeader, forwardedHeaders } from '../core/incoming.ts'
+import { commonHeaderCount, type ForwardedHeader, forwardedHeaders } from '../core/incoming.ts'
 import type { RequestHead } from '../downstream/engine.ts'
 
 /**
@@ -15,9 +15,13 @@ const markOf = Object.fromEntries(forwardedHeaders.map((name, index) => [name, m
   string
 >
 
+/** What nearly every request asks for is served by a codec: no header of it is forwarded beyond the common ones. */
+const hotPath = '/v1/chat/completions'
+
 export function encodeRequestMeta(head: RequestHead, remote: string): string {
   let text = `${head.method} ${head.target}\n${remote}`
-  for (let i = 0; i < forwardedHeaders.length; i++) {
+  const count = head.target === hotPath ? commonHeaderCount : forwardedHeaders.length
+  for (let i = 0; i < count; i++) {
     const value = head.header(forwardedHeaders[i]!)
     if (value !== '') text += marks[i]! + value
   }

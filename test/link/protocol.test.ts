@@ -184,7 +184,7 @@ test('an upload goes on although its credits found a ring without any room', asy
 })
 
 test('a route may take longer bodies than the others: declared or counted, with a query or without', () => {
-  const limits = { maxRequestBytes: 100, uploadBytes: { '/v1/uploads': 200, '/v1/small': 10 } }
+  const limits = { maxRequestBytes: 100, uploadBytes: { '/v1/recordings': 200, '/v1/small': 10 } }
   const status = (target: string, declared: number, came: number): number => {
     const link = createLink(newWords(), limits)
     let answered = 0
@@ -194,16 +194,16 @@ test('a route may take longer bodies than the others: declared or counted, with 
     link.onRequest(head, reply)?.onBody(Buffer.alloc(came), false)
     return answered
   }
-  for (const target of ['/v1/uploads', '/v1/uploads?x=1'])
+  for (const target of ['/v1/recordings', '/v1/recordings?x=1'])
     for (const [declared, came] of [
       [-1, 200],
       [200, 200],
     ])
       assert.equal(status(target, declared, came), 0, `${target} ${declared}`)
   for (const [target, most] of [
-    ['/v1/uploads', 200],
-    ['/v1/uploads?x=1', 200],
-    ['/v1/uploads/', 100],
+    ['/v1/recordings', 200],
+    ['/v1/recordings?x=1', 200],
+    ['/v1/recordings/', 100],
     ['/v1/other', 100],
     ['constructor', 100],
     // Shorter than what holds for all, which then holds.
