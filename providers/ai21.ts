@@ -6,6 +6,7 @@ import { hosted } from './hosted.ts'
 export const ai21 = defineProvider({
   id: 'ai21',
   ...hosted({ root: 'https://api.ai21.com/studio/v1', env: 'AI21' }),
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
   },

@@ -16,6 +16,8 @@ export const anthropic = defineProvider({
   headers: ({ beta }) => ({ ...(beta && { 'anthropic-beta': beta }) }),
   discovery: anthropicModels,
   forwardHeaders: ['anthropic-beta'],
+  forward: { proxy: 'named', headers: { 'anthropic-version': '2023-06-01' } },
+  rateLimitHeaders: 'anthropic-ratelimit',
   codecs: {
     chat: dialect.chat({ path: '/messages' }),
   },

@@ -20,6 +20,7 @@ const messages = anthropic.chat({ path: '/anthropic/v1/messages' })
 
 export const azureFoundry = defineProvider({
   id: 'azure-foundry',
+  aliases: ['azure_ai', 'azure-ai', 'azure-ai-foundry'],
   settings: {
     apiKey: { env: 'AZURE_FOUNDRY_API_KEY', secret: true, required: false },
     baseUrl: {
@@ -39,11 +40,11 @@ export const azureFoundry = defineProvider({
   needsOneOf: keyOrEntra,
   origin(settings) {
     checkChoice(settings)
-    // The root of the dated route, which this one replaces, ended in /models; the one of Claude's ends in /anthropic.
-    return apiRoot(settings.baseUrl, '').replace(/\/(?:models|openai(?:\/v1)?|anthropic(?:\/v1)?)$/, '')
+    return rootOf(settings.baseUrl)
   },
   auth: keyOrToken,
   forwardHeaders: ['anthropic-beta'],
+  forward: { proxy: 'named', root: ({ baseUrl }) => `${rootOf(baseUrl)}/openai/v1` },
   codecs: {
     chat: { ...completions, forModel: model => (/^claude/i.test(model) ? messages : completions) },
     embeddings: openai.embeddings({ path: '/openai/v1/embeddings', relay: 'normalise', headers }),
@@ -57,3 +58,7 @@ export const azureFoundry = defineProvider({
   notes:
     'The model is the name of the deployment. A key, or Entra ID. Names that begin with `claude` are spoken to in Anthropic’s Messages API.',
 })
+
+/** The root of the dated route, which this one replaces, ended in /models; the one of Claude's ends in /anthropic. */
+const rootOf = (baseUrl: string): string =>
+  apiRoot(baseUrl, '').replace(/\/(?:models|openai(?:\/v1)?|anthropic(?:\/v1)?)$/, '')

@@ -10,10 +10,12 @@ const serves = isPathSegment
 /** https://learn.microsoft.com/azure/ai-services/openai/reference */
 export const azureOpenai = defineProvider({
   id: 'azure-openai',
+  aliases: ['azure', 'azure_openai'],
   settings: {
-    apiKey: { env: 'AZURE_OPENAI_API_KEY', secret: true, required: false },
+    apiKey: { env: 'AZURE_OPENAI_API_KEY', aliases: ['AZURE_API_KEY'], secret: true, required: false },
     baseUrl: {
       env: 'AZURE_OPENAI_ENDPOINT',
+      aliases: ['AZURE_API_BASE'],
       required: true,
       help: 'the endpoint, such as https://RESOURCE.openai.azure.com',
     },
@@ -31,6 +33,8 @@ export const azureOpenai = defineProvider({
     return apiRoot(settings.baseUrl, '')
   },
   auth: keyOrToken,
+  // Of the API without dated versions; there the deployment is the model of the body.
+  forward: { proxy: 'named', responses: true, files: true, root: ({ baseUrl }) => `${apiRoot(baseUrl, '')}/openai/v1` },
   codecs: {
     chat: openai.chat({
       path: ({ settings }) => deploymentPath(settings, settings.deployment, 'chat/completions'),

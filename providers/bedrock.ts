@@ -38,6 +38,7 @@ const service =
 
 export const bedrock = defineProvider({
   id: 'bedrock',
+  aliases: ['aws', 'aws-bedrock', 'amazon-bedrock'],
   settings: {
     apiKey: {
       env: 'AWS_BEARER_TOKEN_BEDROCK',
@@ -89,6 +90,8 @@ export const bedrock = defineProvider({
     }
   },
   discovery: foundationModels(service('bedrock')),
+  forward: { proxy: 'named' },
+  imageFormats: ['b64_json'],
   codecs: {
     chat: converse.chat(),
     embeddings: dialect.embeddings(),

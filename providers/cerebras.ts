@@ -8,6 +8,7 @@ export const cerebras = defineProvider({
   id: 'cerebras',
   ...hosted({ root: 'https://api.cerebras.ai/v1', env: 'CEREBRAS' }),
   discovery: openaiModels,
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_completion_tokens' }),
   },

@@ -10,8 +10,14 @@ const errorCodes = { 5007: 404, 10000: 401 }
 /** https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/ */
 export const cloudflare = defineProvider({
   id: 'cloudflare',
+  aliases: ['workers-ai', 'cloudflare-workers-ai'],
   settings: {
-    apiKey: { env: 'CLOUDFLARE_API_KEY', secret: true, help: 'an API token with the permission Workers AI' },
+    apiKey: {
+      env: 'CLOUDFLARE_API_KEY',
+      aliases: ['CLOUDFLARE_API_TOKEN'],
+      secret: true,
+      help: 'an API token with the permission Workers AI',
+    },
     accountId: { env: 'CLOUDFLARE_ACCOUNT_ID', required: true },
     baseUrl: {
       env: 'CLOUDFLARE_BASE_URL',
@@ -25,6 +31,7 @@ export const cloudflare = defineProvider({
     path: '/models/search?per_page=1000',
     decode: namedIn('result', 'name'),
   },
+  forward: { proxy: 'any', responses: true },
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -6,13 +6,19 @@ import { cohereModels } from './model-lists.ts'
 export const cohere = defineProvider({
   id: 'cohere',
   settings: {
-    apiKey: { env: 'COHERE_API_KEY', secret: true, help: 'https://dashboard.cohere.com/api-keys' },
+    apiKey: {
+      env: 'COHERE_API_KEY',
+      aliases: ['CO_API_KEY'],
+      secret: true,
+      help: 'https://dashboard.cohere.com/api-keys',
+    },
     baseUrl: { env: 'COHERE_BASE_URL', default: 'https://api.cohere.com', help: 'without a version segment' },
   },
   origin: ({ baseUrl }) => apiRoot(baseUrl, ''),
   // Without a key a base URL of one's own still works: a private deployment that wants none.
   auth: ({ apiKey }) => (apiKey ? { scheme: 'bearer', token: apiKey } : { scheme: 'none' }),
   discovery: cohereModels,
+  forward: { proxy: 'named' },
   codecs: {
     chat: dialect.chat({ path: '/v2/chat' }),
     embeddings: dialect.embeddings(),

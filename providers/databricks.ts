@@ -8,9 +8,10 @@ import { namedIn } from './model-lists.ts'
 export const databricks = defineProvider({
   id: 'databricks',
   settings: {
-    apiKey: { env: 'DATABRICKS_TOKEN', secret: true, required: false },
+    apiKey: { env: 'DATABRICKS_TOKEN', aliases: ['DATABRICKS_API_KEY'], secret: true, required: false },
     baseUrl: {
       env: 'DATABRICKS_HOST',
+      aliases: ['DATABRICKS_API_BASE'],
       required: true,
       help: 'the workspace, such as https://dbc-1234.cloud.databricks.com',
     },
@@ -39,6 +40,7 @@ export const databricks = defineProvider({
           clientSecret,
           scope: 'all-apis',
         },
+  forward: { proxy: 'any', responses: true },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise', floatsOnly: true }),

@@ -31,6 +31,7 @@ export const deepinfra = defineProvider({
   id: 'deepinfra',
   ...hosted({ root, env: 'DEEPINFRA' }),
   discovery: openaiModels,
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens', metadata: cost }),
     rerank: rerankCodec(rerank),

@@ -8,6 +8,7 @@ export const deepseek = defineProvider({
   id: 'deepseek',
   ...hosted({ root: 'https://api.deepseek.com/v1', env: 'DEEPSEEK' }),
   discovery: openaiModels,
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -9,6 +9,7 @@ export const demo = defineProvider({
   origin: () => 'local:demo',
   auth: () => ({ scheme: 'none' }),
   answer,
+  forward: { proxy: 'none' },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'verbatim' }),
   },

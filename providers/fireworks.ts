@@ -23,8 +23,10 @@ const audio = {
 /** https://docs.fireworks.ai/api-reference/post-chatcompletions */
 export const fireworks = defineProvider({
   id: 'fireworks',
-  ...hosted({ root, env: 'FIREWORKS' }),
+  aliases: ['fireworks_ai', 'fireworks-ai'],
+  ...hosted({ root, env: 'FIREWORKS', keyAliases: ['FIREWORKS_AI_API_KEY'] }),
   discovery: openaiModels,
+  forward: { proxy: 'any', responses: true },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise', floatsOnly: true }),

@@ -11,14 +11,22 @@ const families = ['gemini-', 'gemma-', 'text-embedding-004', 'embedding-001', 'i
 
 export const gemini = defineProvider({
   id: 'gemini',
+  aliases: ['google', 'google-ai', 'google-ai-studio'],
   settings: {
-    apiKey: { env: 'GEMINI_API_KEY', secret: true, help: 'https://aistudio.google.com/apikey' },
+    apiKey: {
+      env: 'GEMINI_API_KEY',
+      aliases: ['GOOGLE_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY'],
+      secret: true,
+      help: 'https://aistudio.google.com/apikey',
+    },
     baseUrl: { env: 'GEMINI_BASE_URL', default: 'https://generativelanguage.googleapis.com/v1beta' },
   },
   origin: ({ baseUrl }) => apiRoot(baseUrl, '/v1beta'),
   // In a header rather than the query, which proxies log. Without a key a base URL of one's own still works.
   auth: ({ apiKey }) => (apiKey ? { scheme: 'header', name: 'x-goog-api-key', value: apiKey } : { scheme: 'none' }),
   discovery: geminiModels,
+  forward: { proxy: 'named' },
+  imageFormats: ['b64_json'],
   codecs: {
     chat: dialect.chat(),
     embeddings: {

@@ -12,6 +12,7 @@ export const groq = defineProvider({
   id: 'groq',
   ...hosted({ root: 'https://api.groq.com/openai/v1', env: 'GROQ', help: 'https://console.groq.com/keys' }),
   discovery: openaiModels,
+  forward: { proxy: 'any', responses: true, files: true },
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

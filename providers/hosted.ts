@@ -9,15 +9,24 @@ export interface Host {
   /** Where these are called otherwise. */
   readonly keyEnv?: string
   readonly baseUrlEnv?: string
+  /** Other variables of the key that are in use. */
+  readonly keyAliases?: readonly string[]
   /** Where a key is made, or what it must be allowed to do. */
   readonly help?: string
 }
 
 /** Identity, address and bearer key of a host that has one public root: the part that most providers share. */
-export function hosted({ root, env, keyEnv = `${env}_API_KEY`, baseUrlEnv = `${env}_BASE_URL`, help }: Host) {
+export function hosted({
+  root,
+  env,
+  keyEnv = `${env}_API_KEY`,
+  baseUrlEnv = `${env}_BASE_URL`,
+  keyAliases,
+  help,
+}: Host) {
   return {
     settings: {
-      apiKey: { env: keyEnv, secret: true, help } as Setting,
+      apiKey: { env: keyEnv, aliases: keyAliases, secret: true, help } as Setting,
       baseUrl: { env: baseUrlEnv, default: root } as Setting,
     },
     origin: ({ baseUrl }: { readonly baseUrl: string }): string => apiRoot(baseUrl, versionOf(root)),

@@ -12,13 +12,17 @@ const tasks = ({ settings }: TargetContext): string =>
 /** https://huggingface.co/docs/inference-providers/tasks/chat-completion */
 export const huggingFace = defineProvider({
   id: 'hugging-face',
+  aliases: ['huggingface', 'hugging_face', 'hf'],
   ...hosted({
     root: 'https://router.huggingface.co/v1',
     env: 'HUGGING_FACE',
+    keyAliases: ['HF_TOKEN', 'HUGGINGFACE_API_KEY'],
     baseUrlEnv: 'HUGGING_FACE_ENDPOINT',
     help: 'a token that may call Inference Providers',
   }),
   discovery: openaiModels,
+  forward: { proxy: 'any', responses: true },
+  imageFormats: ['b64_json'],
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     embeddings: featureExtraction({ root: tasks }),

@@ -18,8 +18,10 @@ export const mistralChat = {
 /** https://docs.mistral.ai/api */
 export const mistral = defineProvider({
   id: 'mistral',
+  aliases: ['mistral-ai', 'mistralai'],
   ...hosted({ root: 'https://api.mistral.ai/v1', env: 'MISTRAL', help: 'https://console.mistral.ai/api-keys' }),
   discovery: openaiModels,
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', ...mistralChat }),
     embeddings: openai.embeddings({

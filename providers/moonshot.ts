@@ -6,8 +6,10 @@ import { openaiModels } from './model-lists.ts'
 /** https://platform.moonshot.ai/docs/api/chat */
 export const moonshot = defineProvider({
   id: 'moonshot',
+  aliases: ['kimi', 'moonshotai'],
   ...hosted({ root: 'https://api.moonshot.ai/v1', env: 'MOONSHOT' }),
   discovery: openaiModels,
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -6,8 +6,10 @@ import { openaiModels } from './model-lists.ts'
 /** https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion */
 export const novita = defineProvider({
   id: 'novita',
+  aliases: ['novita-ai'],
   ...hosted({ root: 'https://api.novita.ai/openai/v1', env: 'NOVITA' }),
   discovery: openaiModels,
+  forward: { proxy: 'any', files: true },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise' }),

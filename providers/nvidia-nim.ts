@@ -47,8 +47,10 @@ const logistic = (logit: number): number => 1 / (1 + Math.exp(-logit))
 /** https://docs.api.nvidia.com/nim/reference/llm-apis */
 export const nvidiaNim = defineProvider({
   id: 'nvidia-nim',
-  ...hosted({ root, env: 'NVIDIA_NIM' }),
+  aliases: ['nvidia', 'nvidia_nim', 'nim'],
+  ...hosted({ root, env: 'NVIDIA_NIM', keyAliases: ['NVIDIA_API_KEY'] }),
   discovery: openaiModels,
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     rerank: rerankCodec(rerank),

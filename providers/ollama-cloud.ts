@@ -10,12 +10,14 @@ const host = hosted({ root: 'https://ollama.com/v1', env: 'OLLAMA', baseUrlEnv: 
 /** https://docs.ollama.com/cloud */
 export const ollamaCloud = defineProvider({
   id: 'ollama-cloud',
+  aliases: ['ollama_cloud'],
   ...host,
   settings: {
     ...host.settings,
     modelList: { env: 'OLLAMA_CLOUD_MODELS', required: false, help: 'ids it serves, separated by commas' },
   },
   discovery: openaiModels,
+  forward: { proxy: 'none', responses: true },
   codecs: {
     chat: ollamaChat('/chat/completions', bare),
     embeddings: openai.embeddings({

@@ -12,15 +12,18 @@ export const ollama = defineProvider({
     // Ollama itself reads this variable as its model directory.
     modelsVariable: { env: 'OLLAMA_MODELS', required: false, help: 'the same, read where `model_list` is not set' },
   },
-  origin: ({ host }) => apiRoot(withScheme(host), '').replace(/\/v1$/, ''),
+  origin: ({ host }) => rootOf(host),
   auth: () => ({ scheme: 'none' }),
   discovery: ollamaTags,
+  forward: { proxy: 'any', responses: true, root: ({ host }) => `${rootOf(host)}/v1` },
   codecs: { chat: ollamaChat('/v1/chat/completions'), embeddings: ollamaEmbeddings('/api/embed') },
   anyModel: true,
   models: ['llama3.2'],
   listedModels: ({ modelList, modelsVariable }) => idsIn(modelList || (isPath(modelsVariable) ? '' : modelsVariable)),
   notes: 'Images must be data URLs.',
 })
+
+const rootOf = (host: string): string => apiRoot(withScheme(host), '').replace(/\/v1$/, '')
 
 /** Ollama takes its own variable without a scheme, and listens on 11434 then. */
 function withScheme(host: string): string {

@@ -32,6 +32,8 @@ export interface HostRow {
   /** It has no chat. */
   readonly isChatless?: true
   readonly modelPrefixes?: readonly string[]
+  /** It serves OpenAI's Responses API too. */
+  readonly hasResponses?: true
   readonly models?: readonly string[]
   readonly notes?: string
 }
@@ -68,6 +70,7 @@ export const rows: readonly HostRow[] = [
   },
   {
     id: 'bedrock-mantle',
+    hasResponses: true,
     root: 'https://bedrock-mantle.{region}.api.aws/v1',
     key: 'BEDROCK_MANTLE_API_KEY',
     segment: { name: 'region', env: 'AWS_REGION' },
@@ -153,6 +156,7 @@ export const rows: readonly HostRow[] = [
   },
   {
     id: 'vllm',
+    hasResponses: true,
     root: '',
     key: 'HOSTED_VLLM_API_KEY',
     baseUrlEnv: 'HOSTED_VLLM_API_BASE',
@@ -201,6 +205,7 @@ export const rows: readonly HostRow[] = [
   { id: 'lingyi', root: 'https://api.lingyiwanwu.com/v1', key: 'LINGYI_API_KEY' },
   {
     id: 'litellm-proxy',
+    hasResponses: true,
     root: '',
     key: 'LITELLM_PROXY_API_KEY',
     baseUrlEnv: 'LITELLM_PROXY_API_BASE',
@@ -224,6 +229,7 @@ export const rows: readonly HostRow[] = [
   { id: 'llamagate', root: 'https://api.llamagate.dev/v1', key: 'LLAMAGATE_API_KEY' },
   {
     id: 'lm-studio',
+    hasResponses: true,
     root: 'http://localhost:1234/v1',
     key: 'LMSTUDIO_API_KEY',
     baseUrlEnv: 'LM_STUDIO_API_BASE',
@@ -324,7 +330,14 @@ export const rows: readonly HostRow[] = [
     isKeyShared: true,
     surfaces: { embeddings: {}, transcriptions: {} },
   },
-  { id: 'sgl', root: '', key: 'SGL_API_KEY', isKeyOptional: true, surfaces: { ...served, rerank: {} } },
+  {
+    id: 'sgl',
+    hasResponses: true,
+    root: '',
+    key: 'SGL_API_KEY',
+    isKeyOptional: true,
+    surfaces: { ...served, rerank: {} },
+  },
   {
     id: 'siliconflow',
     root: 'https://api.siliconflow.com/v1',
@@ -373,12 +386,14 @@ export const rows: readonly HostRow[] = [
   },
   {
     id: 'vercel-ai-gateway',
+    hasResponses: true,
     root: 'https://ai-gateway.vercel.sh/v1',
     key: 'AI_GATEWAY_API_KEY',
     surfaces: { embeddings: {} },
   },
   {
     id: 'volcengine',
+    hasResponses: true,
     root: 'https://ark.cn-beijing.volces.com/api/v3',
     key: 'VOLCENGINE_API_KEY',
     surfaces: { embeddings: {}, images: {} },
@@ -463,6 +478,7 @@ function fromRow(row: HostRow): Provider {
       }),
       ...surfacesOf(surfaces),
     },
+    forward: { proxy: 'any', responses: row.hasResponses === true },
     ...(modelPrefixes === undefined ? { anyModel: true } : { modelPrefixes }),
     models,
     notes,

@@ -18,6 +18,7 @@ export const openaiCompatible = defineProvider({
   origin: ({ baseUrl }) => apiRoot(baseUrl, '/v1'),
   auth: ({ apiKey }) => (apiKey ? { scheme: 'bearer', token: apiKey } : { scheme: 'none' }),
   discovery: openaiModels,
+  forward: { proxy: 'any', responses: true, files: true },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     ...surfacesOf(everySurface),

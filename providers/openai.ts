@@ -22,6 +22,7 @@ export const openai = defineProvider({
   }),
   discovery: openaiModels,
   forwardHeaders: ['openai-beta', 'idempotency-key', 'openai-safety-identifier'],
+  forward: { proxy: 'any', responses: true, files: true },
   codecs: {
     // Models since o1 refuse `max_tokens`; all of them take `max_completion_tokens`.
     chat: dialect.chat({ path: '/chat/completions', relay: 'verbatim', tokenLimit: 'max_completion_tokens' }),

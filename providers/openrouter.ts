@@ -19,6 +19,7 @@ export const openrouter = defineProvider({
     ...(appName && { 'x-title': appName }),
   }),
   discovery: openaiModels,
+  forward: { proxy: 'any', responses: true },
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

@@ -5,7 +5,9 @@ import { hosted } from './hosted.ts'
 /** https://docs.perplexity.ai/api-reference/chat-completions-post */
 export const perplexity = defineProvider({
   id: 'perplexity',
-  ...hosted({ root: 'https://api.perplexity.ai', env: 'PERPLEXITY' }),
+  aliases: ['perplexity-ai'],
+  ...hosted({ root: 'https://api.perplexity.ai', env: 'PERPLEXITY', keyAliases: ['PERPLEXITYAI_API_KEY'] }),
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens', metadata: sources }),
   },

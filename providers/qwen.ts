@@ -7,8 +7,14 @@ import { openaiModels } from './model-lists.ts'
 /** https://www.alibabacloud.com/help/en/model-studio/use-qwen-by-calling-api */
 export const qwen = defineProvider({
   id: 'qwen',
-  ...hosted({ root: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1', env: 'QWEN' }),
+  aliases: ['dashscope', 'alibaba'],
+  ...hosted({
+    root: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
+    env: 'QWEN',
+    keyAliases: ['DASHSCOPE_API_KEY', 'ALIBABA_API_KEY'],
+  }),
   discovery: openaiModels,
+  forward: { proxy: 'any', files: true },
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

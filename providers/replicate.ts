@@ -6,7 +6,12 @@ import { replicate as dialect } from './dialects/replicate.ts'
 export const replicate = defineProvider({
   id: 'replicate',
   settings: {
-    apiToken: { env: 'REPLICATE_API_TOKEN', secret: true, help: 'https://replicate.com/account/api-tokens' },
+    apiToken: {
+      env: 'REPLICATE_API_TOKEN',
+      aliases: ['REPLICATE_API_KEY'],
+      secret: true,
+      help: 'https://replicate.com/account/api-tokens',
+    },
     baseUrl: { env: 'REPLICATE_BASE_URL', default: 'https://api.replicate.com/v1' },
     textModels: {
       env: 'REPLICATE_TEXT_MODELS',
@@ -21,6 +26,8 @@ export const replicate = defineProvider({
   },
   origin: ({ baseUrl }) => apiRoot(baseUrl, '/v1'),
   auth: ({ apiToken }) => (apiToken ? { scheme: 'bearer', token: apiToken } : { scheme: 'none' }),
+  forward: { proxy: 'named' },
+  imageFormats: ['url'],
   codecs: {
     chat: dialect.chat(),
     images: dialect.images(),

@@ -10,6 +10,7 @@ export const sambanova = defineProvider({
   id: 'sambanova',
   ...hosted({ root: 'https://api.sambanova.ai/v1', env: 'SAMBANOVA' }),
   discovery: openaiModels,
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise', floatsOnly: true }),

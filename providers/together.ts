@@ -28,8 +28,14 @@ const formats = ['json', 'verbose_json']
 /** https://docs.together.ai/reference/chat-completions-1 */
 export const together = defineProvider({
   id: 'together',
-  ...hosted({ root: 'https://api.together.ai/v1', env: 'TOGETHER' }),
+  aliases: ['together_ai', 'together-ai', 'togetherai'],
+  ...hosted({
+    root: 'https://api.together.ai/v1',
+    env: 'TOGETHER',
+    keyAliases: ['TOGETHERAI_API_KEY', 'TOGETHER_AI_API_KEY'],
+  }),
   discovery: openaiModels,
+  forward: { proxy: 'any' },
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

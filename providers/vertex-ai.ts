@@ -87,9 +87,15 @@ const asService = [
 
 export const vertexAi = defineProvider({
   id: 'vertex-ai',
+  aliases: ['vertex', 'vertex_ai', 'google-vertex-ai'],
   settings: {
-    projectId: { env: 'VERTEX_AI_PROJECT_ID', required: true },
-    region: { env: 'VERTEX_AI_REGION', required: true, help: 'such as us-central1, or global, us, eu' },
+    projectId: { env: 'VERTEX_AI_PROJECT_ID', aliases: ['GOOGLE_CLOUD_PROJECT'], required: true },
+    region: {
+      env: 'VERTEX_AI_REGION',
+      aliases: ['GOOGLE_CLOUD_LOCATION'],
+      required: true,
+      help: 'such as us-central1, or global, us, eu',
+    },
     apiKey: { env: 'VERTEX_AI_API_KEY', secret: true, required: false, help: 'wins over all other credentials' },
     serviceAccountJson: {
       env: 'VERTEX_AI_SERVICE_ACCOUNT_JSON',
@@ -120,6 +126,8 @@ export const vertexAi = defineProvider({
     return { scheme: 'google', credentials, ...(userProject && { userProject }) }
   },
   forwardHeaders: ['anthropic-beta'],
+  forward: { proxy: 'named' },
+  imageFormats: ['b64_json'],
   codecs: {
     chat: { ...ways.google, forModel: model => ways[placeOf(model)?.way ?? 'google'] },
     embeddings: {

@@ -8,8 +8,10 @@ import { openaiModels } from './model-lists.ts'
 /** https://docs.x.ai/docs/api-reference */
 export const xai = defineProvider({
   id: 'xai',
+  aliases: ['x-ai', 'grok'],
   ...hosted({ root: 'https://api.x.ai/v1', env: 'XAI', help: 'https://console.x.ai' }),
   discovery: openaiModels,
+  forward: { proxy: 'any', responses: true },
   codecs: {
     chat: openai.chat({
       path: '/chat/completions',

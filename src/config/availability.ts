@@ -15,8 +15,6 @@ const unavailable: readonly Row[] = [
   { path: 'mcp_servers[]', what: server => `the MCP server "${nameOf(server)}"` },
   { path: 'observability.tracing', when: isTracing, what: () => 'tracing' },
   { path: 'observability.exporters[]', when: isEnabled, what: exporter => `the exporter "${nameOf(exporter)}"` },
-  { path: 'batch_target', what: () => 'batch_target' },
-  { path: 'responses_target', what: () => 'responses_target' },
 ]
 
 interface Row {

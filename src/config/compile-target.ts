@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { JsonObject } from '../core/json.ts'
 import type { Auth, Provider, Setting } from '../core/provider.ts'
 import type { Secret } from '../core/redact.ts'
 import type { TargetData } from '../core/snapshot.ts'
@@ -7,6 +8,7 @@ import type { Environment } from './env.ts'
 import { interpolate } from './interpolate.ts'
 import { childPath, type Problem, problem } from './problems.ts'
 import { parseProxyUrl, proxyFor } from './proxy.ts'
+import { targetKey } from './rules.ts'
 import type { Config, TargetConfig, UpstreamTlsConfig } from './schema.ts'
 import { settingKey } from './setting-key.ts'
 
@@ -46,7 +48,7 @@ export function compileTarget(
   const origin = missing.length > 0 ? null : checkOrigin(path, provider, settings, context)
   if (origin !== null) checkHeaders(path, provider, settings, context)
   const data = {
-    key: config.name ?? config.virtual_key ?? config.provider ?? '',
+    key: targetKey(config as JsonObject, [provider]),
     provider: provider.id,
     settings,
     models: config.models ?? provider.listedModels?.(settings) ?? [],

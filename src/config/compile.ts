@@ -19,6 +19,7 @@ import { defaults } from './defaults.ts'
 import type { Environment } from './env.ts'
 import type { KeyTable } from './keys-file.ts'
 import { childPath, type Problem, problem } from './problems.ts'
+import { providerNamed } from './rules.ts'
 import type { Config, TargetConfig } from './schema.ts'
 import {
   type RuntimeSettings,
@@ -187,7 +188,7 @@ class Compiler {
   #target(config: TargetConfig, path: string): CompiledTarget | null {
     const { providers } = this.#input
     const id = config.provider ?? config.virtual_key ?? ''
-    const provider = providers.find(candidate => candidate.id === id)
+    const provider = providerNamed(id, providers)
     if (provider !== undefined) return compileTarget(config, path, provider, this.#context(this.#problems))
     const ids = providers.map(candidate => candidate.id)
     this.#problems.push(problem(path, `unknown provider "${id}"; known are ${ids.join(', ')}`, didYouMean(id, ids)))
@@ -258,6 +259,12 @@ class Compiler {
     }
   }
 
+  /** A target's key, for the key or the alias that the config calls it by. */
+  #reference(name: string, targets: readonly TargetData[]): string {
+    if (targets.some(({ key }) => key === name)) return name
+    return providerNamed(name, this.#input.providers)?.id ?? name
+  }
+
   #keys(): SharedArrayBuffer | null {
     const { keys } = this.#input
     if (!keys) throw new Error('the keys file was not read')
@@ -274,12 +281,16 @@ class Compiler {
       stream,
       max_request_bytes: maxRequestBytes = 0,
       request_timeout: requestTimeout,
+      batch_target: batchTarget = '',
+      responses_target: responsesTarget = '',
     } = this.#config
     return {
       version,
       strategy: { mode: this.#strategyMode() },
       targets,
       aliases: { ...aliases },
+      batchTarget: this.#reference(batchTarget, targets),
+      responsesTarget: this.#reference(responsesTarget, targets),
       maxRequestBytes: maxRequestBytes > 0 ? maxRequestBytes : defaults.max_request_bytes,
       requestTimeoutMs: requestTimeout === undefined ? 0 : toMs(requestTimeout),
       compatibility: {

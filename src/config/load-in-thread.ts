@@ -38,7 +38,11 @@ export function loadInThread({
   timeoutMs = 20_000,
 }: LoadRequest): Promise<ThreadLoadResult> {
   return new Promise(resolve => {
-    const data: LoaderData = { file, content, providers: providers.map(({ id, settings }) => ({ id, settings })) }
+    const data: LoaderData = {
+      file,
+      content,
+      providers: providers.map(({ id, aliases, settings }) => ({ id, aliases, settings })),
+    }
     const thread = worker instanceof URL ? bootLoader(worker) : worker
     thread.postMessage(data)
     // The first answer counts; nobody waits for the thread to end.

@@ -14,7 +14,10 @@ export function checkRules(
   fixedTargetKeys: ReadonlySet<string>,
 ): Problem[] {
   const targets = objects(config.targets, 'targets')
-  const keys = targets.map(([, target]) => targetKey(target))
+  const keys = targets.map(([, target]) => targetKey(target, providers))
+  // A reference may use the alias that the target was declared with.
+  const known = (name: unknown): unknown =>
+    typeof name === 'string' && !keys.includes(name) ? (providerNamed(name, providers)?.id ?? name) : name
   return [
     ...checkTargets(targets, keys, providers, fixedTargetKeys),
     ...checkStrategy(isObject(config.strategy) ? config.strategy : {}, targets, keys),
@@ -22,7 +25,7 @@ export function checkRules(
     ...checkPlugins(objects(config.plugins, 'plugins')),
     ...checkToolServers(objects(config.mcp_servers, 'mcp_servers')),
     ...checkTlsPairs(config, targets),
-    ...['batch_target', 'responses_target'].flatMap(key => checkReference(config[key], key, keys)),
+    ...['batch_target', 'responses_target'].flatMap(key => checkReference(known(config[key]), key, keys)),
   ]
 }
 
@@ -35,9 +38,20 @@ const objects = (list: unknown, path: string): Entry[] =>
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** What the rest of the config calls a target. */
-export const targetKey = (target: JsonObject): string =>
-  text(target.name) || text(target.virtual_key) || text(target.provider)
+/** The provider that goes by the name: its id, or one of its aliases. */
+export const providerNamed = <P extends Pick<ProviderSettings, 'id' | 'aliases'>>(
+  name: string,
+  providers: readonly P[],
+): P | undefined => providers.find(({ id }) => id === name) ?? providers.find(({ aliases }) => aliases?.includes(name))
+
+/** What the rest of the config calls a target. An alias of its provider stands for the provider's id. */
+export function targetKey(target: JsonObject, providers: readonly Pick<ProviderSettings, 'id' | 'aliases'>[]): string {
+  const given = text(target.name)
+  if (given !== '') return given
+  const named = text(target.virtual_key) || text(target.provider)
+  const provider = providerNamed(targetProvider(target), providers)
+  return provider?.aliases?.includes(named) ? provider.id : named
+}
 
 export const targetProvider = (target: JsonObject): string => text(target.provider) || text(target.virtual_key)
 
@@ -80,7 +94,7 @@ function checkProvider(
   fixedTargetKeys: ReadonlySet<string>,
 ): Problem[] {
   const id = targetProvider(target)
-  const provider = providers.find(candidate => candidate.id === id)
+  const provider = providerNamed(id, providers)
   if (provider === undefined) {
     const ids = providers.map(candidate => candidate.id)
     const field = text(target.provider) !== '' ? 'provider' : 'virtual_key'

@@ -14,7 +14,7 @@ export type TargetConfig = Config['targets'][number]
 export type UpstreamTlsConfig = NonNullable<TargetConfig['tls']>
 
 /** What the schema must know of a provider; plain data. */
-export type ProviderSettings = Pick<Provider, 'id' | 'settings'>
+export type ProviderSettings = Pick<Provider, 'id' | 'aliases' | 'settings'>
 
 /** An optional field; `fallback` is what leaving it out means. */
 const field = <T extends z.ZodType>(type: T, description: string, fallback?: unknown) =>
@@ -486,7 +486,10 @@ export function createConfigSchema(providers: readonly ProviderSettings[]) {
       }),
       'Traces and events.',
     ),
-    batch_target: field(text(), 'The target that takes batches and files.'),
-    responses_target: field(text(), 'The target that takes the Responses API.'),
+    batch_target: field(text(), 'The target that takes files and batches.'),
+    responses_target: field(
+      text(),
+      'The target that takes the Responses API where no model decides, and keeps its answers.',
+    ),
   })
 }

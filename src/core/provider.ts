@@ -3,6 +3,7 @@ import type { Failure } from './failures.ts'
 import type { FormRequest } from './form.ts'
 import type { ForwardedHeader } from './incoming.ts'
 import type { Json, JsonObject } from './json.ts'
+import type { RateLimitFamily } from './rate-limits.ts'
 
 export type { ChatRequest, FinishReason, Usage } from './chat.ts'
 export type { FormPart, FormRequest } from './form.ts'
@@ -285,8 +286,27 @@ export interface DiscoveredModel {
   readonly maxOutputTokens?: number
 }
 
+/** What goes through to a provider as it comes, besides the surfaces that it has codecs for. */
+export interface Forwarding {
+  /**
+   * Who may send it other paths: `any` request whose model it owns (its API is OpenAI's), only those that have `named`
+   * it (its API is its own), or `none`.
+   */
+  readonly proxy: 'any' | 'named' | 'none'
+  /** It serves OpenAI's Responses API. */
+  readonly responses?: boolean
+  /** It serves OpenAI's files and batches. */
+  readonly files?: boolean
+  /** What a path after `/v1` is appended to, where that is not the `origin`. */
+  root?(settings: Readonly<Record<string, string>>): string
+  /** Headers that its API demands, where the client sends none of its own; lower-case names. */
+  readonly headers?: Readonly<Partial<Record<ForwardedHeader, string>>>
+}
+
 export interface Provider {
   readonly id: string
+  /** Other names it goes by, in configs and requests; the id takes their place at once. */
+  readonly aliases?: readonly string[]
   readonly settings: Record<string, Setting>
   /** Settings one of which must have a value, or the provider is not registered: credentials that exclude each other. */
   readonly needsOneOf?: readonly string[]
@@ -302,6 +322,12 @@ export interface Provider {
   /** What a provider answered in the process (`local:<id>`) says. */
   readonly answer?: (request: ChatRequest) => string
   readonly codecs: Codecs
+  /** Absent: an API of its own at its `origin`, for those who name it. */
+  readonly forward?: Forwarding
+  /** What the `response_format` of pictures may be; absent: whatever OpenAI allows. */
+  readonly imageFormats?: readonly ('url' | 'b64_json')[]
+  /** How the rate-limit headers of its answers begin; absent: with `x-ratelimit`. */
+  readonly rateLimitHeaders?: RateLimitFamily
   /** Prefixes of the model ids this provider owns; consulted when no target lists the id. */
   readonly modelPrefixes?: readonly string[]
   /** Ids it is known to serve; for `/v1/models` and bounded metric labels. */

@@ -9,6 +9,9 @@ export interface SnapshotData {
   readonly strategy: { readonly mode: 'single' | 'fallback' }
   readonly targets: readonly TargetData[]
   readonly aliases: Readonly<Record<string, string>>
+  /** Keys of the targets that take files and batches, and stored responses; '' = none. */
+  readonly batchTarget: string
+  readonly responsesTarget: string
   readonly maxRequestBytes: number
   /** 0 = none. */
   readonly requestTimeoutMs: number

@@ -193,8 +193,6 @@ const unavailable: readonly (readonly [added: string, said: string])[] = [
     'observability: {exporters: [{name: webhook, enabled: true}]}',
     'observability.exporters[0]: the exporter "webhook" is not available yet',
   ],
-  ['batch_target: openai', 'batch_target: batch_target is not available yet'],
-  ['responses_target: openai', 'responses_target: responses_target is not available yet'],
 ]
 
 for (const [added, said] of unavailable) {
