@@ -26,6 +26,7 @@ import { Doorbell } from './shared/doorbell.ts'
 import { startHeartbeat } from './shared/heartbeat.ts'
 import { roster } from './shared/layout.ts'
 import { createMetricMemory, threadMetrics, zeroGauges } from './shared/metric-rows.ts'
+import { TargetState, targetStateBytes } from './shared/target-state.ts'
 import { tokenBucketBytes } from './shared/token-buckets.ts'
 import { surfaces } from './surfaces/index.ts'
 import { createLog, type MainLog } from './telemetry/log.ts'
@@ -45,6 +46,8 @@ export interface ServeOptions {
 }
 
 const bucketSlots = 1 << 17
+/** Targets beyond are served as well, but nothing is known of them. */
+const targetRows = 4096
 /** Rows beyond the threads that are wanted, for those that are on their way out. */
 const spareRows = 24
 const flushMs = 500
@@ -129,6 +132,8 @@ class Gateway {
   #accept: Accept | null = null
   #acceptFor: Settings | null = null
   #draining = false
+  readonly #targetState: TargetState
+  #rows: readonly number[] = []
 
   constructor({ source, catalog, discovered, entries, startedAtMs }: GatewayParts, settings: Settings) {
     this.#entries = entries
@@ -143,8 +148,11 @@ class Gateway {
       roster: new SharedArrayBuffer(roster.bytes),
       metrics: createMetricMemory({ threads: 1 + acceptors + workers + spareRows, series: maxSeries }),
       buckets: new SharedArrayBuffer(tokenBucketBytes(bucketSlots)),
+      targets: new SharedArrayBuffer(targetStateBytes(targetRows)),
     }
     this.#words = new Int32Array(this.#memory.roster)
+    this.#targetState = new TargetState(this.#memory.targets)
+    this.#rows = settings.snapshot.targets.map(({ row }) => row)
   }
 
   async run(warnings: Settings['warnings'], generatedKey: string): Promise<number> {
@@ -231,6 +239,11 @@ class Gateway {
       catalogLoads: () => [...this.#catalog.loads.values()],
       seriesLabels: () => this.#seriesLabels(),
       processInfo: () => this.#processInfo(),
+      targets: () =>
+        this.#reloader.current.snapshot.targets.map(({ key, row }) => ({
+          provider: key,
+          ...this.#targetState.row(row).read(),
+        })),
     })
 
     const stopped = this.#untilStopped()
@@ -283,6 +296,10 @@ class Gateway {
   // Config.
 
   #apply(settings: Settings): void {
+    const known = new Set(this.#rows)
+    this.#rows = settings.snapshot.targets.map(({ row }) => row)
+    // What was known of a row's last target is nothing that its next one did.
+    for (const row of this.#rows) if (!known.has(row)) this.#targetState.clear(row)
     this.#redact = createRedactor({ secrets: settings.snapshot.secrets })
     this.#supervisor.reload(settings.snapshot, limitsOf(settings, this.#source.env.logLevel))
   }

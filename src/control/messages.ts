@@ -12,6 +12,8 @@ export interface SharedMemory {
   readonly roster: SharedArrayBuffer
   readonly metrics: MetricMemory
   readonly buckets: SharedArrayBuffer
+  /** Laid out by `shared/target-state.ts`. */
+  readonly targets: SharedArrayBuffer
 }
 
 /** One acceptor–consumer pair of rings; `peer` is the thread at the other end. */

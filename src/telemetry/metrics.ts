@@ -1,5 +1,7 @@
+import type { Allowance } from '../core/rate-limits.ts'
 import type { Counter, Gauge, Histogram, MetricMemory, MetricReader, SeriesTotals } from '../shared/metric-rows.ts'
 import { errorTypes, latencyBuckets, outcomes, readMetrics } from '../shared/metric-rows.ts'
+import type { TargetFacts } from '../shared/target-state.ts'
 import type { Family, Sample } from './exposition.ts'
 import { expositionType, histogramSamples, joinLabels, renderFamilies, renderLabels } from './exposition.ts'
 import { processFamilies } from './process-metrics.ts'
@@ -15,8 +17,15 @@ export interface MetricSources {
   processInfo(): ProcessInfo
   /** Catalogs of models that were read, by where they are from. */
   catalogLoads?(): readonly { readonly source: string; readonly result: string; readonly count: number }[]
+  /** What the newest answer of each target said. */
+  targets?(): readonly TargetFigures[]
   /** What each breaker says at this moment: 0 closed, 1 open, 2 half-open. Left out while there are no breakers. */
   breakers?(): readonly { readonly provider: string; readonly state: 0 | 1 | 2 }[]
+}
+
+/** By target, as metrics call it. */
+export interface TargetFigures extends TargetFacts {
+  readonly provider: string
 }
 
 export interface SeriesLabels {
@@ -57,6 +66,7 @@ export function createMetrics(sources: MetricSources): Metrics {
         ...gatewayFamilies(rows),
         ...threadFamilies(sources.processInfo(), rows),
         ...(sources.catalogLoads === undefined ? [] : [catalogFamily(sources.catalogLoads())]),
+        ...(sources.targets === undefined ? [] : targetFamilies(sources.targets())),
         ...(sources.breakers === undefined ? [] : [breakerFamily(sources.breakers())]),
         ...(await processFamilies()),
       ]
@@ -294,6 +304,38 @@ const catalogFamily = (loads: readonly { source: string; result: string; count: 
   type: 'counter',
   samples: loads.map(({ source, result, count }) => ({ labels: renderLabels({ source, result }), value: count })),
 })
+
+/** What is left of each account, from the headers of its newest answer. What was not said has no line. */
+function targetFamilies(targets: readonly TargetFigures[]): Family[] {
+  const allowances = (name: string, help: string, value: (allowance: Allowance) => number): Family => ({
+    name,
+    help,
+    type: 'gauge',
+    samples: targets
+      .flatMap(({ provider, limits }) =>
+        (['requests', 'tokens'] as const).map(type => ({
+          labels: renderLabels({ provider, type }),
+          value: value(limits[type]),
+        })),
+      )
+      .filter(sample => sample.value >= 0),
+  })
+  return [
+    allowances('gateway_provider_rate_limit', 'Allowance of the account at the provider.', ({ limit }) => limit),
+    allowances('gateway_provider_rate_limit_remaining', 'What is left of it.', ({ remaining }) => remaining),
+    allowances('gateway_provider_rate_limit_reset_seconds', 'Unix time when it is whole again.', ({ resetMs }) =>
+      resetMs < 0 ? -1 : resetMs / 1000,
+    ),
+    {
+      name: 'gateway_provider_retry_after_seconds',
+      help: 'Unix time until which the provider asked to be left alone.',
+      type: 'gauge',
+      samples: targets
+        .filter(({ restUntilMs }) => restUntilMs > 0)
+        .map(({ provider, restUntilMs }) => ({ labels: renderLabels({ provider }), value: restUntilMs / 1000 })),
+    },
+  ]
+}
 
 /** Asked at the scrape: a breaker whose cool-down is over says so without traffic. */
 const breakerFamily = (breakers: readonly { provider: string; state: number }[]): Family => ({

@@ -15,6 +15,7 @@ export function requestLine(record: ExchangeRecord): Record<string, unknown> {
     remote: record.remote,
     trace_id: record.traceId,
   }
+  if (record.surface !== '' && record.surface !== 'chat') line.surface = record.surface
   if (record.keyId !== '') line.key_id = record.keyId
   if (record.model !== '') line.model = record.model
   if (record.target !== '') line.target = record.target

@@ -57,6 +57,16 @@ test('each registered metric has a line once its source was written, and none is
   const { threads, metrics } = setUp({
     breakers: () => [{ provider: 'primary', state: 2 }],
     catalogLoads: () => [{ source: 'remote', result: 'failed', count: 3 }],
+    targets: () => [
+      {
+        provider: 'primary',
+        restUntilMs: 1000,
+        limits: {
+          requests: { limit: 60, remaining: 59, resetMs: 2000 },
+          tokens: { limit: -1, remaining: -1, resetMs: -1 },
+        },
+      },
+    ],
   })
   for (const thread of threads) {
     for (const outcome of outcomes)
