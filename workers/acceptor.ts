@@ -54,7 +54,7 @@ const local = data.pipeline === null ? null : await startLocal(data.pipeline)
 
 async function startLocal(pipelineData: NonNullable<AcceptorData['pipeline']>) {
   const { startPipeline } = await import('./pipeline-thread.ts')
-  const parts = startPipeline(data, pipelineData, metrics)
+  const parts = startPipeline(data, pipelineData, metrics, log)
   const consumer = new ConsumerLink(data.thread, words, parts.pipeline.accept, () => link.serve(data.thread))
   return { ...parts, link: consumer }
 }

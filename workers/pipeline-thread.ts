@@ -3,11 +3,14 @@ import { openCatalog } from '../src/catalog/catalog.ts'
 import type { PipelineData, ThreadData } from '../src/control/messages.ts'
 import type { ExchangeRecord } from '../src/core/record.ts'
 import { Pipeline } from '../src/pipeline/pipeline.ts'
+import { UnsupportedNotes } from '../src/pipeline/unsupported.ts'
 import type { ThreadMetrics } from '../src/shared/metric-rows.ts'
 import { RecordWriter } from '../src/shared/record-ring.ts'
+import { TargetState } from '../src/shared/target-state.ts'
 import { strategies } from '../src/strategies/index.ts'
 import { planned, surfaces } from '../src/surfaces/index.ts'
 import { encodeRecord, maxRecordBytes } from '../src/telemetry/record-codec.ts'
+import type { Log } from '../src/telemetry/worker-log.ts'
 import { createUpstream } from '../src/upstream/index.ts'
 import { createLocalOrigin } from '../src/upstream/local.ts'
 import type { Origin, Upstream } from '../src/upstream/upstream.ts'
@@ -24,6 +27,7 @@ export function startPipeline(
   data: ThreadData,
   { snapshot, userAgent }: PipelineData,
   metrics: ThreadMetrics,
+  log: Log,
 ): PipelineThread {
   const locals = new Map<string, Origin>()
   const upstream = createUpstream({
@@ -52,6 +56,8 @@ export function startPipeline(
       buckets: data.memory.buckets,
       records,
       catalogOf: openCatalog,
+      targetState: new TargetState(data.memory.targets),
+      unsupported: new UnsupportedNotes(log.warn),
     },
     snapshot,
   )

@@ -128,3 +128,11 @@ export const field = (name: string, text: string): FormPart => ({
 export const withoutFiles = ({ parts }: FormRequest): FormRequest => ({
   parts: parts.map(part => ({ ...part, bytes: part.filename === null ? Buffer.from(part.bytes) : Buffer.alloc(0) })),
 })
+
+/** The form with one more plain field, before its first part. It was read before: its boundary is there. */
+export function withField(body: Uint8Array, contentType: string, name: string, text: string): Uint8Array {
+  const delimiter = `--${formBoundary(contentType)}`
+  const first = Buffer.from(body.buffer, body.byteOffset, body.byteLength).indexOf(delimiter, 0, 'latin1')
+  const part = `${delimiter}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${text}\r\n`
+  return Buffer.concat([body.subarray(0, first), Buffer.from(part), body.subarray(first)])
+}

@@ -10,6 +10,7 @@ import type { ResponseHeaders, UpstreamCall, UpstreamHandler } from '../upstream
 import type { CompiledTarget } from './compile.ts'
 import type { Exchange } from './exchange.ts'
 import { forwardedHeaders } from './forwarded.ts'
+import { noteAnswer } from './note-answer.ts'
 import type { AnswerHead, Flow, Reply, Step } from './reply.ts'
 import { BytesRelay, contentTypeLine, isJsonType } from './reply-bytes.ts'
 import { EventRelay } from './reply-events.ts'
@@ -310,6 +311,8 @@ class Attempt implements UpstreamHandler, Flow {
     const request = call.parse(body, model)
     if (request === null) return new Failure('invalid_request')
     if (this.#exchange.surface!.forgetsRequest !== true) this.#context = { ...this.#context, request }
+    if (this.#codec.params !== undefined)
+      this.#exchange.snapshot.unsupported?.note(this.target.key, this.#codec, request, this.#exchange.id)
     const encoded = encode === null ? request : encode(request as never, this.#context)
     // What its answers depend on has to outlive the body, which a form's parts are views of.
     if (call.contentType !== '') this.#context = { ...this.#context, request: withoutFiles(request as FormRequest) }
@@ -453,6 +456,7 @@ class Attempt implements UpstreamHandler, Flow {
   onHead(status: number, headers: ResponseHeaders, whole: Uint8Array | null): void {
     const exchange = this.#exchange
     exchange.upstreamStatus = status
+    noteAnswer(this.target, status, headers)
     if (status < 200 || status > 299) {
       this.#errorStatus = status
       this.#errorHintMs = retryHintMs(name => headers.get(name), Date.now())

@@ -3,15 +3,17 @@ import { type Authenticate, authenticator } from '../core/authenticate.ts'
 import type { Catalog, CatalogOf } from '../core/catalog.ts'
 import { type ClientAddress, clientAddress } from '../core/client-address.ts'
 import { type FixedHeaders, fixedHeaders } from '../core/header-block.ts'
-import type { ChatCodec, Codec, Provider } from '../core/provider.ts'
+import type { ChatCodec, Codec, Forwarding, Provider } from '../core/provider.ts'
 import { createRedactor } from '../core/redact.ts'
 import type { SnapshotData, TargetData } from '../core/snapshot.ts'
 import type { Strategy } from '../core/strategy.ts'
 import type { Surface } from '../core/surface.ts'
 import { openKeyTable } from '../shared/key-table.ts'
+import type { TargetRow, TargetState } from '../shared/target-state.ts'
 import { type Authorizer, createAuthorizer } from '../upstream/auth/index.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import { Routes } from './target-routes.ts'
+import type { UnsupportedNotes } from './unsupported.ts'
 
 /** What `serve` wires in: the registries, and this thread's way out. */
 export interface Registries {
@@ -22,6 +24,9 @@ export interface Registries {
   readonly userAgent: string
   /** Opens the catalog of models that all threads share. */
   readonly catalogOf?: CatalogOf
+  /** What all threads know of each target. */
+  readonly targetState: TargetState
+  readonly unsupported: UnsupportedNotes
 }
 
 /** The whole config, compiled for one thread. Replaced on reload, never changed; an exchange keeps the one it began with. */
@@ -35,6 +40,12 @@ export interface Snapshot {
   readonly redact: (text: string) => string
   /** Which targets to ask for the model on the surface, in declared order, and under which name. */
   route(surface: Surface, model: string): Routing
+  /** The first target that such a request may go to, by the model it owns. Null: nobody owns it. */
+  owner(model: string, isCapable: (target: CompiledTarget) => boolean): { model: string; target: CompiledTarget } | null
+  /** The target of that key, else the first whose provider goes by the name. */
+  named(name: string): CompiledTarget | null
+  /** Null unless parameters that a provider does not know are to be named in the log. */
+  readonly unsupported: UnsupportedNotes | null
   readonly authenticate: Authenticate
   /** Null when CORS is not configured. */
   readonly corsOrigins: ReadonlySet<string> | null
@@ -50,8 +61,12 @@ export interface CompiledTarget {
   readonly key: string
   readonly data: TargetData
   readonly provider: Provider
+  readonly state: TargetRow
   readonly authorizer: Authorizer
   readonly routes: Routes
+  readonly forward: Forwarding
+  /** What paths that are forwarded are appended to. */
+  readonly forwardRoot: string
   /** Header lines of its answers: JSON, streams of events, and those that say their type themselves. */
   readonly jsonHeaders: FixedHeaders
   readonly eventHeaders: FixedHeaders
@@ -64,19 +79,22 @@ export interface CompiledTarget {
   serves(model: string): boolean
 }
 
+const ownApi: Forwarding = { proxy: 'named' }
+
 /** Model ids seen are remembered up to this many; they come from clients. */
 const maxRouted = 2048
 
 export function compileSnapshot(
   data: SnapshotData,
-  { providers, strategies, surfaces, upstream, userAgent, catalogOf }: Registries,
+  { providers, strategies, surfaces, upstream, userAgent, catalogOf, targetState, unsupported }: Registries,
 ): Snapshot {
   const catalog = catalogOf?.(data.catalog ?? null) ?? null
   const byId = new Map(providers.map(provider => [provider.id, provider]))
   const targets = data.targets.map(target => {
     const provider = byId.get(target.provider)
     if (provider === undefined) throw new Error(`target ${target.key}: no provider ${target.provider}`)
-    return compileTarget({ data: target, provider, snapshot: data, upstream, userAgent, catalog })
+    const state = targetState.row(target.row)
+    return compileTarget({ data: target, provider, snapshot: data, upstream, userAgent, catalog, state })
   })
   const strategy = strategies.find(({ mode }) => mode === data.strategy.mode)
   if (strategy === undefined) throw new Error(`no strategy ${data.strategy.mode}`)
@@ -95,35 +113,49 @@ export function compileSnapshot(
       const known = routed.get(surface)!
       let found = known.get(model)
       if (found === undefined) {
-        found = route(targets, strategy, surface, model)
+        found = route(targets, strategy, (target, asked) => target.codec(surface, asked) !== null, model)
         if (known.size >= maxRouted) known.clear()
         known.set(model, found)
       }
       return found
     },
+    owner(model, isCapable) {
+      const found = route(targets, strategy, isCapable, model)
+      return found.targets.length === 0 ? null : { model: found.model, target: found.targets[0]! }
+    },
+    named: name =>
+      targets.find(({ key }) => key === name) ?? targets.find(({ provider }) => goesBy(provider, name)) ?? null,
+    unsupported: data.compatibility.onUnsupportedParam === 'warn' ? unsupported : null,
     authenticate: authenticator(data.auth.masterKeySha256, openKeyTable(data.auth.keys)),
   }
 }
 
-function route(targets: readonly CompiledTarget[], strategy: Strategy, surface: Surface, model: string): Routing {
-  const found = owners(targets, strategy, surface, model)
+const goesBy = ({ id, aliases }: Provider, name: string): boolean => id === name || aliases?.includes(name) === true
+
+function route(
+  targets: readonly CompiledTarget[],
+  strategy: Strategy,
+  isCapable: (target: CompiledTarget, model: string) => boolean,
+  model: string,
+): Routing {
+  const found = owners(targets, strategy, isCapable, model)
   if (found.length > 0 || model === '') return { model, targets: strategy.order(found) }
   // `provider/model`: the first part is a target's or provider's name, and nobody owns the whole as an id.
   const slash = model.indexOf('/')
   const rest = model.slice(slash + 1)
   if (slash <= 0 || rest === '') return { model, targets: [] }
   const name = model.slice(0, slash)
-  const named = targets.filter(({ key, provider }) => key === name || provider.id === name)
-  return { model: rest, targets: strategy.order(owners(named, strategy, surface, rest)) }
+  const named = targets.filter(({ key, provider }) => key === name || goesBy(provider, name))
+  return { model: rest, targets: strategy.order(owners(named, strategy, isCapable, rest)) }
 }
 
 function owners(
   targets: readonly CompiledTarget[],
   strategy: Strategy,
-  surface: Surface,
+  isCapable: (target: CompiledTarget, model: string) => boolean,
   model: string,
 ): readonly CompiledTarget[] {
-  const capable = targets.filter(target => target.codec(surface, model) !== null)
+  const capable = targets.filter(target => isCapable(target, model))
   // A strategy that commits decides before the model is looked at: `single` is its first target or nothing.
   const considered = strategy.commits ? strategy.order(capable) : capable
   if (model === '') return considered
@@ -139,9 +171,10 @@ interface TargetParts {
   readonly upstream: Upstream
   readonly userAgent: string
   readonly catalog: Catalog | null
+  readonly state: TargetRow
 }
 
-function compileTarget({ data, provider, snapshot, upstream, userAgent, catalog }: TargetParts): CompiledTarget {
+function compileTarget({ data, provider, snapshot, upstream, userAgent, catalog, state }: TargetParts): CompiledTarget {
   const { upstream: settings } = snapshot
   const authorizer = createAuthorizer(provider.auth(data.settings), {
     upstream,
@@ -176,6 +209,7 @@ function compileTarget({ data, provider, snapshot, upstream, userAgent, catalog 
   const isOwn = data.anyModel && provider.anyModel !== true
   const models = new Set([...data.models, ...(isOwn ? [] : (provider.models ?? []))])
   const prefixes = provider.modelPrefixes ?? []
+  const forward = provider.forward ?? ownApi
   /** By what their chat is spoken with. */
   const derived = new Map<Surface, Map<ChatCodec | undefined, Codec | null>>()
   const answerHeaders = `${securityHeaders}x-gateway-provider: ${data.key}\r\n`
@@ -185,8 +219,11 @@ function compileTarget({ data, provider, snapshot, upstream, userAgent, catalog 
     key: data.key,
     data,
     provider,
+    state,
     authorizer,
     routes,
+    forward,
+    forwardRoot: forward.root?.(data.settings) ?? routes.root,
     jsonHeaders: fixedHeaders(answerHeaders + jsonType),
     eventHeaders: fixedHeaders(answerHeaders + eventStreamType),
     plainHeaders: fixedHeaders(answerHeaders),

@@ -3,6 +3,7 @@ import { noUsage, type Usage } from '../core/chat.ts'
 import { Failure } from '../core/failures.ts'
 import { type FixedHeaders, HeaderBlock } from '../core/header-block.ts'
 import type { Incoming } from '../core/incoming.ts'
+import { type Place, placeOf } from '../core/paths.ts'
 import type { KeyData } from '../core/snapshot.ts'
 import type { Measured, Surface } from '../core/surface.ts'
 import { adoptTrace, type TraceContext } from '../core/trace.ts'
@@ -16,11 +17,13 @@ export class Exchange {
   readonly startedAt = performance.now()
   readonly #onFinish: (exchange: Exchange) => void
 
-  /** Target up to the query. */
-  readonly path: string
+  /** What the request's path stands for. */
+  readonly place: Place
   remote = ''
   key: KeyData | null = null
   surface: Surface | null = null
+  /** What records call it: the surface's id, or what is forwarded; '' = neither yet. */
+  surfaceId = ''
   /** Part of every answer's header block: CORS. */
   extraHeaders = ''
 
@@ -57,9 +60,14 @@ export class Exchange {
     this.snapshot = snapshot
     this.#onFinish = onFinish
     this.trace = adoptTrace(incoming.header('traceparent'), incoming.header('x-request-id'))
-    const { target } = incoming
+    this.place = placeOf(incoming.target)
+  }
+
+  /** As the client wrote it, up to the query. */
+  get path(): string {
+    const { target } = this.incoming
     const query = target.indexOf('?')
-    this.path = query < 0 ? target : target.slice(0, query)
+    return query < 0 ? target : target.slice(0, query)
   }
 
   get id(): string {

@@ -4,11 +4,16 @@ import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
 import type { SnapshotData } from '../core/snapshot.ts'
 import type { PlannedRoute, Surface } from '../core/surface.ts'
 import type { ThreadMetrics } from '../shared/metric-rows.ts'
+import { awakeFirst } from '../shared/target-state.ts'
 import { type TokenBuckets, tokenBuckets } from '../shared/token-buckets.ts'
-import { admit, type Route, type RouteTable, routeTable } from './admit.ts'
+import { admit, type ForwardRoute, type Route, type RouteTable, routeTable } from './admit.ts'
 import { type Body, Walk } from './attempt.ts'
+import { capabilitiesAnswer } from './capabilities.ts'
 import { compileSnapshot, type Registries, type Snapshot } from './compile.ts'
+import { withDeployment } from './deployment.ts'
 import { Exchange } from './exchange.ts'
+import { Forward } from './forward.ts'
+import { resolveAlias } from './forward-target.ts'
 import { modelsAnswer } from './models.ts'
 import { finishRecord, type RecordSink } from './record.ts'
 
@@ -55,7 +60,7 @@ export class Pipeline {
   }
 
   /** The body is complete. Returns who works on the request from here on, or null when it is answered. */
-  run(exchange: Exchange, route: Route, body: Body): Walk | null {
+  run(exchange: Exchange, route: Exclude<Route, ForwardRoute>, body: Body): Walk | null {
     switch (route.kind) {
       case 'preflight':
         exchange.answer(204, plainHeaders, '', '')
@@ -64,23 +69,33 @@ export class Pipeline {
       case 'model':
         modelsAnswer(exchange, route.kind === 'model' ? route.id : null)
         return null
+      case 'capabilities':
+        capabilitiesAnswer(exchange)
+        return null
       case 'surface':
         return this.#call(exchange, route.surface, body)
     }
   }
 
+  forward(exchange: Exchange, route: ForwardRoute): Forward {
+    return new Forward(exchange, route, this.#parts.metrics)
+  }
+
   #call(exchange: Exchange, surface: Surface, body: Body): Walk | null {
     const { snapshot } = exchange
     exchange.surface = surface
-    const call = surface.read(body.bytes, { contentType: exchange.incoming.header('content-type') })
+    exchange.surfaceId = surface.id
+    const contentType = exchange.incoming.header('content-type')
+    const { deployment } = exchange.place
+    if (deployment !== '') body = withDeployment(body, contentType, deployment)
+    const call = surface.read(body.bytes, { contentType })
     if (call instanceof Failure) return exchange.fail(call) ?? null
     exchange.stream = call.stream
     exchange.measured = call.measured
-    const asked = Object.hasOwn(snapshot.data.aliases, call.model) ? snapshot.data.aliases[call.model]! : call.model
-    const { model, targets } = snapshot.route(surface, asked)
+    const { model, targets } = snapshot.route(surface, resolveAlias(exchange, call.model))
     exchange.model = model
     if (targets.length === 0) return exchange.fail(new Failure('model_not_found')) ?? null
-    const walk = new Walk(exchange, call, targets, body, this.#parts.metrics)
+    const walk = new Walk(exchange, call, awakeFirst(targets, Date.now()), body, this.#parts.metrics)
     walk.start()
     return walk
   }
@@ -95,6 +110,7 @@ class Listener implements IncomingListener {
   readonly #route: Route | Failure
   #held: Buffer[] | null = null
   #walk: Walk | null = null
+  #forward: Forward | null = null
 
   constructor(pipeline: Pipeline, exchange: Exchange, route: Route | Failure) {
     this.#pipeline = pipeline
@@ -104,28 +120,36 @@ class Listener implements IncomingListener {
 
   onBody(chunk: Uint8Array, last: boolean): void {
     const exchange = this.#exchange
-    if (exchange.over || this.#route instanceof Failure) return
+    const route = this.#route
+    if (exchange.over || route instanceof Failure) return
     exchange.requestBytes += chunk.length
+    if (route.kind === 'forward') {
+      this.#forward ??= this.#pipeline.forward(exchange, route)
+      this.#forward.body(chunk, last)
+      return
+    }
     if (!last) {
       this.#held ??= []
       this.#held.push(Buffer.from(chunk))
       return
     }
     if (this.#held === null) {
-      this.#walk = this.#pipeline.run(exchange, this.#route, { bytes: chunk, isLent: true })
+      this.#walk = this.#pipeline.run(exchange, route, { bytes: chunk, isLent: true })
       return
     }
     const bytes = Buffer.concat([...this.#held, chunk])
     this.#held = null
-    this.#walk = this.#pipeline.run(exchange, this.#route, { bytes, isLent: false })
+    this.#walk = this.#pipeline.run(exchange, route, { bytes, isLent: false })
   }
 
   onDrain(): void {
     this.#walk?.resume()
+    this.#forward?.resume()
   }
 
   onCancel(): void {
     this.#walk?.cancel()
+    this.#forward?.cancel()
     this.#held = null
     this.#exchange.cancel()
   }

@@ -36,7 +36,7 @@ export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records
   counted.tokensReasoning = usage.reasoning
   counted.tokensCacheRead = usage.cacheRead
   const cost = costOf(exchange)
-  if (exchange.surface !== null) metrics.finish(counted, outcomeOf(failure?.kind ?? ''), cost)
+  if (exchange.surfaceId !== '') metrics.finish(counted, outcomeOf(failure?.kind ?? ''), cost)
   // Failures are always reported; main knows whether its log wants them.
   if (records === null || (!snapshot.data.recordRequests && exchange.status < 400)) return
   records({
@@ -45,7 +45,7 @@ export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records
     costNanoUsd: cost ?? -1,
     traceId: exchange.id,
     startedAtMs: performance.timeOrigin + startedAt,
-    surface: exchange.surface?.id ?? '',
+    surface: exchange.surfaceId,
     method: exchange.incoming.method,
     path: exchange.path,
     remote: exchange.remote,

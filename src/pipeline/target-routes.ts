@@ -17,6 +17,7 @@ export interface RouteRequest {
   readonly path: string
   /** '' = none that is the same for all requests. */
   readonly contentType: string
+  /** '' = none that is the same for all requests. */
   readonly accept: string
   readonly headers: Readonly<Record<string, string>> | undefined
 }
@@ -72,17 +73,23 @@ export class Routes {
     const key = `${method} ${accept} ${contentType} ${root} ${path} ${headers === undefined ? '' : JSON.stringify(headers)}`
     let route = this.#heads.get(key)
     if (route === undefined) {
-      const { origin, basePath, host } = this.#open(root)
-      const lines: (readonly [string, string])[] = []
-      if (contentType !== '') lines.push(['content-type', contentType])
-      lines.push(['accept', accept], ...this.#options.headers, ...Object.entries(headers ?? {}))
-      route = { origin, head: origin.prepare(method, basePath + path, lines), host }
+      route = this.make(asked)
       if (this.#heads.size >= mostHeads) this.#heads.clear()
       this.#heads.set(key, route)
     }
     this.#lastAsked = asked
     this.#last = route
     return route
+  }
+
+  /** One that is not remembered: for paths that hardly come again. */
+  make({ method, root, path, contentType, accept, headers }: RouteRequest): Route {
+    const { origin, basePath, host } = this.#open(root)
+    const lines: (readonly [string, string])[] = []
+    if (contentType !== '') lines.push(['content-type', contentType])
+    if (accept !== '') lines.push(['accept', accept])
+    lines.push(...this.#options.headers, ...Object.entries(headers ?? {}))
+    return { origin, head: origin.prepare(method, basePath + path, lines), host }
   }
 
   /** Root and path of what an upstream's answer leads to, or a failure when that is nobody's business. */

@@ -1,5 +1,5 @@
 import { Failure } from '../core/failures.ts'
-import { type FormPart, type FormRequest, field, fieldOf, formBoundary, parseForm } from '../core/form.ts'
+import { type FormPart, type FormRequest, field, fieldOf, parseForm, withField } from '../core/form.ts'
 import type { BodyChanges, Call, Measured } from '../core/surface.ts'
 import { refuse } from './json-call.ts'
 
@@ -69,11 +69,4 @@ class FormCall implements Call {
     const others = parts.filter(part => !isModel(part))
     return { parts: model === '' ? others : [field('model', model), ...others] }
   }
-}
-
-function withField(body: Uint8Array, contentType: string, name: string, text: string): Uint8Array {
-  const delimiter = `--${formBoundary(contentType)}`
-  const first = Buffer.from(body.buffer, body.byteOffset, body.byteLength).indexOf(delimiter, 0, 'latin1')
-  const part = `${delimiter}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${text}\r\n`
-  return Buffer.concat([body.subarray(0, first), Buffer.from(part), body.subarray(first)])
 }

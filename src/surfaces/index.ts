@@ -23,7 +23,4 @@ export const surfaces: readonly Surface[] = [
 ]
 
 /** Part of the API, not served yet. */
-export const planned: readonly PlannedRoute[] = [
-  { path: '/v1/responses', methods: ['POST'] },
-  { path: '/v1/capabilities', methods: ['GET'] },
-]
+export const planned: readonly PlannedRoute[] = []

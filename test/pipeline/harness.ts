@@ -5,7 +5,9 @@ import type { ExchangeRecord } from '../../src/core/record.ts'
 import type { SnapshotData, TargetData } from '../../src/core/snapshot.ts'
 import type { Registries } from '../../src/pipeline/compile.ts'
 import { Pipeline } from '../../src/pipeline/pipeline.ts'
+import { UnsupportedNotes } from '../../src/pipeline/unsupported.ts'
 import { createMetricMemory, readMetrics, threadMetrics } from '../../src/shared/metric-rows.ts'
+import { TargetState, targetStateBytes } from '../../src/shared/target-state.ts'
 import { tokenBucketBytes } from '../../src/shared/token-buckets.ts'
 import { strategies } from '../../src/strategies/index.ts'
 import { planned, surfaces } from '../../src/surfaces/index.ts'
@@ -26,8 +28,6 @@ export class FakeCall implements UpstreamCall {
   readonly body: Buffer
   readonly extraHeaders: string
   readonly handler: UpstreamHandler
-  readonly path: string
-  readonly method: string
   readonly uploadBytes: number | undefined
   uploaded = Buffer.alloc(0)
   hasEnded = false
@@ -44,8 +44,6 @@ export class FakeCall implements UpstreamCall {
     this.body = Buffer.from(request.body ?? '')
     this.extraHeaders = request.extraHeaders
     this.handler = handler
-    this.path = request.head.path
-    this.method = request.head.method
     this.uploadBytes = request.uploadBytes
   }
 
@@ -119,6 +117,14 @@ export class FakeIncoming implements Incoming {
   header(name: ForwardedHeader): string {
     return this.#headers[name] ?? ''
   }
+  holds = 0
+  bodyResumes = 0
+  holdBody(): void {
+    this.holds++
+  }
+  resumeBody(): void {
+    this.bodyResumes++
+  }
   whole(status: number, headers: HeaderBlock, body: Uint8Array | string): void {
     this.head(status, headers)
     this.body += typeof body === 'string' ? body : Buffer.from(body).toString()
@@ -165,6 +171,8 @@ export const snapshotData = (more: Partial<SnapshotData> = {}): SnapshotData => 
   strategy: { mode: 'fallback' },
   targets: [targetData('one')],
   aliases: {},
+  batchTarget: '',
+  responsesTarget: '',
   maxRequestBytes: 1 << 20,
   requestTimeoutMs: 0,
   compatibility: { onUnsupportedParam: 'warn', streamUsage: 'requested' },
@@ -200,6 +208,7 @@ export const chatRequest = (more: object = {}): string =>
 export class PipelineUnderTest {
   readonly calls: FakeCall[] = []
   readonly records: ExchangeRecord[] = []
+  readonly warnings: Record<string, string>[] = []
   /** Called from within `send`. */
   onSend: ((call: FakeCall) => void) | null = null
   readonly pipeline: Pipeline
@@ -232,6 +241,8 @@ export class PipelineUnderTest {
         userAgent: 'test',
         metrics: threadMetrics(this.#memory, 0),
         buckets: new SharedArrayBuffer(tokenBucketBytes(64)),
+        targetState: new TargetState(new SharedArrayBuffer(targetStateBytes(8))),
+        unsupported: new UnsupportedNotes((msg, fields) => void this.warnings.push({ msg, ...fields })),
         records: record => void this.records.push({ ...record }),
       },
       snapshotData(data),

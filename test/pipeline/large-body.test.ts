@@ -5,7 +5,9 @@ import { runInNewContext } from 'node:vm'
 import { providers } from '../../providers/index.ts'
 import type { TargetData } from '../../src/core/snapshot.ts'
 import { Pipeline } from '../../src/pipeline/pipeline.ts'
+import { UnsupportedNotes } from '../../src/pipeline/unsupported.ts'
 import { createMetricMemory, threadMetrics } from '../../src/shared/metric-rows.ts'
+import { TargetState, targetStateBytes } from '../../src/shared/target-state.ts'
 import { tokenBucketBytes } from '../../src/shared/token-buckets.ts'
 import { strategies } from '../../src/strategies/index.ts'
 import { surfaces } from '../../src/surfaces/index.ts'
@@ -46,6 +48,8 @@ function keptWhileSending(target: TargetData, imageBytes: number): { kept: numbe
       userAgent: 'test',
       metrics: threadMetrics(createMetricMemory({ threads: 1, series: 4 }), 0),
       buckets: new SharedArrayBuffer(tokenBucketBytes(64)),
+      targetState: new TargetState(new SharedArrayBuffer(targetStateBytes(8))),
+      unsupported: new UnsupportedNotes(() => {}),
       records: null,
     },
     snapshotData({ targets: [target], maxRequestBytes: 64 << 20 }),

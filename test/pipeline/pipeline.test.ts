@@ -228,3 +228,35 @@ test('bytes of an answer are counted as bytes, also of one that is written anew'
   assertOver(under, incoming, 200, 'end')
   assert.equal(under.records[0].responseBytes, Buffer.byteLength(incoming.body))
 })
+
+test('a target that asked to be left alone is not asked while another one can be', () => {
+  const targets = [targetData('one'), targetData('two', { row: 1 })]
+  const under = new PipelineUnderTest({ targets })
+  under.ask(chatRequest())
+  under.calls[0]!.answer(429, '{"error":{"message":"slow down"}}', {
+    'content-type': 'application/json',
+    'retry-after': '60',
+  })
+  assert.deepEqual(
+    under.calls.map(({ origin }) => origin),
+    ['http://one.test', 'http://two.test'],
+  )
+  under.ask(chatRequest())
+  assert.equal(under.calls[2]!.origin, 'http://two.test')
+  // When the other one can't be asked either, it is better than nothing.
+  under.calls[2]!.handler.onFailure(new Failure('upstream_unreachable'))
+  assert.equal(under.calls[3]!.origin, 'http://one.test')
+})
+
+test('with one target, or a mode that commits to one, a rest changes nothing', () => {
+  for (const data of [
+    { targets: [targetData('one')] },
+    { targets: [targetData('one'), targetData('two', { row: 1 })], strategy: { mode: 'single' as const } },
+  ]) {
+    const under = new PipelineUnderTest(data)
+    under.ask(chatRequest())
+    under.calls[0]!.answer(429, '{}', { 'content-type': 'application/json', 'retry-after': '60' })
+    under.ask(chatRequest())
+    assert.equal(under.calls[1]!.origin, 'http://one.test')
+  }
+})
