@@ -187,6 +187,16 @@ async function metricsTable() {
         logRecordsDropped: 0,
         threads: [{ name: 't', heapUsedBytes: 0, arrayBuffersBytes: 0, eventLoopLagMs: 0 }],
       }),
+      targets: () => [
+        {
+          provider: 'p',
+          restUntilMs: 1,
+          limits: {
+            requests: { limit: 1, remaining: 1, resetMs: 1 },
+            tokens: { limit: 1, remaining: 1, resetMs: 1 },
+          },
+        },
+      ],
       catalogLoads: () => [{ source: 'fallback', result: 'ok', count: 1 }],
     })
     .render()
