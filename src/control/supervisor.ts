@@ -29,6 +29,11 @@ import type {
 
 /** Without a beat for this long a worker gets no new requests, and a spare one starts. */
 const suspectAfterMs = 400
+/**
+ * A spare one's start takes the very CPU that a starved machine lacks, and can make the next worker fall silent. So after a
+ * silence that passed by itself the next spare has to wait, each time for longer; a long calm forgets that.
+ */
+const spareBackoffMs = { first: 2_000, longest: 60_000, forgottenAfter: 300_000 }
 const startTimeoutMs = 20_000
 /** So many deaths in so long are a crash loop. */
 const crashes = 5
@@ -75,6 +80,8 @@ interface Thread {
   state: ThreadStateName
   /** Its successor was started already. */
   replaced: boolean
+  /** Who came in its place, when it is a worker. */
+  successor: Thread | null
   terminated: boolean
   /** Acceptors that still hold rings of this dead worker. */
   readonly heldBy: Set<number>
@@ -308,6 +315,7 @@ export class Supervisor {
       pulse: new PulseWatch(this.#roster.words, row),
       state: 'starting',
       replaced: false,
+      successor: null,
       terminated: false,
       heldBy: new Set(),
       closed: false,
@@ -427,14 +435,14 @@ export class Supervisor {
       return
     }
     if (silentMs > this.#options.stuckAfterMs) return this.#terminate(thread, 'does not respond')
-    if (silentMs > suspectAfterMs && thread.state === 'live') {
+    if (silentMs > suspectAfterMs && thread.state === 'live' && this.#maySpare(now)) {
       this.#setState(thread, 'suspect')
       this.#options.log.warn('a worker is silent; a spare one starts', {
         thread: thread.name,
         silent_ms: Math.round(silentMs),
       })
       this.#replace(thread)
-    } else if (silentMs === 0 && thread.state === 'suspect') this.#recover(thread)
+    } else if (silentMs === 0 && thread.state === 'suspect') this.#recover(thread, now)
     const { heapMb, externalMb } = this.#roster.view(thread.row)
     if (thread.state === 'live' && heapMb + externalMb > this.#options.workerMemoryMb) {
       this.#options.log.warn('a worker uses too much memory and is replaced', {
@@ -447,15 +455,30 @@ export class Supervisor {
     }
   }
 
-  /** It was only busy. Whoever came to replace it may go, unless it serves already: then this one does. */
-  #recover(thread: Thread): void {
-    const spare = this.#of('worker').find(other => other.state === 'starting')
-    if (spare !== undefined && thread.replaced) {
-      thread.replaced = false
-      spare.replaced = true
-      this.#setState(thread, 'live')
-      this.#terminate(spare, 'is not needed any more', 'debug')
-    } else this.#retire(thread)
+  #spareWaitMs = 0
+  #nextSpareAt = 0
+  #lastRecovery = 0
+
+  /** One at a time; meanwhile a silent worker keeps what it has and gets what the others can't take. */
+  #maySpare(now: number): boolean {
+    return now >= this.#nextSpareAt && !this.#of('worker').some(({ state }) => state === 'starting')
+  }
+
+  /** It was only busy, and is warm: whoever came to replace it may go. */
+  #recover(thread: Thread, now: number): void {
+    if (now - this.#lastRecovery > spareBackoffMs.forgottenAfter) this.#spareWaitMs = 0
+    this.#lastRecovery = now
+    this.#spareWaitMs = Math.min(spareBackoffMs.longest, Math.max(spareBackoffMs.first, this.#spareWaitMs * 2))
+    this.#nextSpareAt = now + this.#spareWaitMs
+    let spare = thread.successor
+    while (spare?.successor) spare = spare.successor
+    this.#setState(thread, 'live')
+    thread.successor = null
+    thread.replaced = false
+    if (spare === null) return
+    spare.replaced = true
+    if (spare.state === 'starting') this.#terminate(spare, 'is not needed any more', 'debug')
+    else if (spare.state !== 'dead') this.#retire(spare)
   }
 
   /** No new exchanges; it ends when those it has are done. */
@@ -476,7 +499,7 @@ export class Supervisor {
     thread.replaced = true
     this.restarts++
     if (thread.role === 'acceptor') this.#spawnAcceptor()
-    else this.#spawnWorker()
+    else thread.successor = this.#spawnWorker()
   }
 
   /** Acceptors besides this one that serve, or will, and have no successor. */

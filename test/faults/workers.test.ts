@@ -118,6 +118,20 @@ test('a worker that was only busy loses nothing, and no thread too many stays', 
   await comesTrue(async () => (await gateway.metric('gateway_workers', { state: 'live' })) === 2, 'both to be live')
 })
 
+test('silences that pass by themselves are not answered with one new worker after the other', async t => {
+  const gateway = await startGateway(t)
+  const [busy] = await gateway.threads('worker')
+  for (let silence = 0; silence < 4; silence++) {
+    await gateway.inject(busy.row, { kind: 'block', ms: 900 })
+    const answers = await Promise.all(Array.from({ length: 20 }, () => gateway.chat()))
+    assert.ok(answers.every(({ status }) => status === 200))
+    await comesTrue(async () => (await gateway.threads('worker')).length === 1, 'one worker again')
+  }
+  assert.deepEqual((await gateway.threads('worker'))[0].row, busy.row, 'the one that is warm')
+  // The first silence has a spare; the others come before the next one's time.
+  assert.ok((await gateway.metric('gateway_worker_restarts_total')) <= 2)
+})
+
 test('a worker that holds too much memory finishes what it has, and another takes over', async t => {
   const gateway = await startGateway(t, { config: { runtime: { worker_memory_mb: 128 } } })
   const gate = new Gate()
