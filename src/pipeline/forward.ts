@@ -56,6 +56,9 @@ export class Forward implements UpstreamHandler, Flow {
   readonly #route: ForwardRoute
   readonly #metrics: ThreadMetrics
   #isSending = false
+  /** A credential is being fetched. */
+  #isAuthorizing = false
+  #isHeldLast = false
   /** The body so far, while it is read first. */
   #held: Buffer[] = []
   #heldBytes = 0
@@ -79,7 +82,17 @@ export class Forward implements UpstreamHandler, Flow {
   /** `chunk` is valid only during the call. */
   body(chunk: Uint8Array, last: boolean): void {
     if (this.#over) return
-    if (this.#isSending) return this.#upload(chunk, last)
+    if (this.#isSending) {
+      this.#upload(chunk, last)
+      return
+    }
+    if (this.#isAuthorizing) {
+      // Its piece was on its way already; the next ones wait at the client.
+      this.#held.push(Buffer.from(chunk))
+      this.#isHeldLast = last
+      this.#exchange.incoming.holdBody()
+      return
+    }
     const isWhole = last && this.#held.length === 0
     if (!isWhole) {
       this.#held.push(Buffer.from(chunk))
@@ -87,7 +100,7 @@ export class Forward implements UpstreamHandler, Flow {
     }
     const known = this.#knownTarget()
     if (known instanceof Failure) return this.#refuse(known)
-    const isSigned = known !== null && known.authorizer.authorize !== null
+    const isSigned = known !== null && known.authorizer.readsBody === true
     const isTooLarge = this.#heldBytes > this.#exchange.snapshot.data.maxRequestBytes
     // Read first, for its model or its signature. Too large for that, it streams where neither has to be known.
     if (isSigned || (this.#readsModel && !(isTooLarge && known !== null))) {
@@ -115,13 +128,24 @@ export class Forward implements UpstreamHandler, Flow {
     this.#call?.cancel()
   }
 
-  #upload(chunk: Uint8Array, last: boolean): void {
+  /** Whether there is room for more. */
+  #upload(chunk: Uint8Array, last: boolean): boolean {
     const isTaken = this.#call!.write(chunk)
     if (last) {
       this.#isUploaded = true
       this.#call!.end()
       this.#startDeadline()
     } else if (!isTaken) this.#exchange.incoming.holdBody()
+    return isTaken
+  }
+
+  /** What came while the credential was fetched. */
+  #uploadHeld(): void {
+    const held = this.#held
+    if (held.length === 0) return
+    this.#held = []
+    const isTaken = this.#upload(Buffer.concat(held), this.#isHeldLast)
+    if (isTaken && !this.#isHeldLast && !this.#over) this.#exchange.incoming.resumeBody()
   }
 
   onRoom(): void {
@@ -197,10 +221,13 @@ export class Forward implements UpstreamHandler, Flow {
     if (lines instanceof Failure) return this.#refuse(lines)
     // A credential is fetched: the bytes may not be there any more when it has come.
     const kept = hasBody ? Buffer.from(body) : null
+    this.#isAuthorizing = true
     void lines.then(ready => {
+      this.#isAuthorizing = false
       if (this.#over) return
-      if (ready instanceof Failure) this.#refuse(ready)
-      else this.#send(route, kept, isComplete, ready)
+      if (ready instanceof Failure) return this.#refuse(ready)
+      this.#send(route, kept, isComplete, ready)
+      this.#uploadHeld()
     })
   }
 

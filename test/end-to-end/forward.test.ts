@@ -5,6 +5,8 @@ import { createRequire } from 'node:module'
 import { type AddressInfo, connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { comesTrue, type Gateway, masterKey, providerKey, startGateway } from '../support/gateway.ts'
+import { Gate, startMockOpenAi } from '../support/mock-openai.ts'
+import { entraTenant, entraTokens } from '../support/mock-tokens.ts'
 import { eventually, RawClient } from '../support/raw-client.ts'
 
 /** What goes through as it comes, against a whole gateway on each engine. */
@@ -142,6 +144,33 @@ for (const engine of ['uws', 'node'] as const) {
     assert.equal(upstream.last.sha256, sha256)
     assert.equal(upstream.last.headers['content-length'], String(upstream.last.bytes))
     assert.ok(most - before < 112 << 20, `${(most - before) >> 20} MB more than before were held`)
+  })
+
+  test(`${engine}: a large file for an upstream with a token neither waits in memory nor loses what came before the token`, async t => {
+    const gate = new Gate()
+    const tokens = await startMockOpenAi(t, async (request, response) => {
+      await gate.pass()
+      return entraTokens('https://cognitiveservices.azure.com/.default')(request, response)
+    })
+    const upstream = await startUpstream(t)
+    const target = {
+      provider: 'azure-openai',
+      base_url: upstream.url,
+      deployment: 'd',
+      tenant_id: entraTenant.tenant,
+      client_id: entraTenant.client,
+      client_secret: entraTenant.secret,
+      authority_host: tokens.url,
+    }
+    const config = { targets: [target], batch_target: 'azure-openai', max_request_bytes: 1 << 20 }
+    const gateway = await startGateway(t, { engine, config })
+    const sent = upload(gateway, '/v1/files', 12 << 20)
+    await eventually(() => tokens.requests.length > 0, 'the token to be asked for')
+    gate.open()
+    const { status, text, sha256 } = await sent
+    assert.equal(status, 200, text)
+    assert.equal(upstream.last.sha256, sha256)
+    assert.match(String(upstream.last.headers.authorization), /^Bearer entra\./)
   })
 
   test(`${engine}: an upload of unknown length stays one`, async t => {

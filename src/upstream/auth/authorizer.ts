@@ -9,6 +9,8 @@ export interface Authorizer {
    * only while a credential must first be fetched; the body is read before the call returns, never later.
    */
   readonly authorize: null | ((request: AuthorizedRequest) => string | Failure | Promise<string | Failure>)
+  /** `authorize` needs the whole body: a signature covers it. A token does not. */
+  readonly readsBody?: boolean
   /** The upstream answered 401 or 403. True: the request is worth one more try, with fresh lines. */
   rejected?(rejection: Rejection): boolean
   /** Fetches what will be needed, so that the first request need not wait. */

@@ -23,6 +23,7 @@ const credentialCodes = [
 
 export class SigV4Authorizer implements Authorizer {
   readonly fixed = []
+  readonly readsBody = true
   readonly authorize: (request: AuthorizedRequest) => string | Failure | Promise<string | Failure>
   readonly #signer: Signer
   readonly #credential: Credential<AwsCredentials>
