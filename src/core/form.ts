@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Failure } from './failures.ts'
 
 /**
@@ -30,10 +31,34 @@ const refuse = (message: string): Failure => new Failure('invalid_request', { me
 
 /** The boundary that a content type names (RFC 2046 §5.1.1), or null. */
 export function formBoundary(contentType: string): string | null {
-  if (!/^multipart\/form-data\s*(;|$)/i.test(contentType)) return null
-  const found = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;,"]{1,70}))/i.exec(contentType)
-  const boundary = found?.[1] ?? found?.[2] ?? ''
-  return /^[\x20-\x7e]*[\x21-\x7e]$/.test(boundary) ? boundary : null
+  const { value, parameters } = readValue(contentType)
+  const boundary = value === 'multipart/form-data' ? (parameters?.get('boundary') ?? '') : ''
+  return /^[\x20-\x7e]{0,69}[\x21-\x7e]$/.test(boundary) ? boundary : null
+}
+
+interface Value {
+  /** Lower case. */
+  readonly value: string
+  /** By name in lower case; null when they are malformed, or one is given twice: readers would differ. */
+  readonly parameters: ReadonlyMap<string, string> | null
+}
+
+const parameterForm = /\s*;\s*([\w!#$%&'*+.^`|~-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/y
+
+/** A header's value and its parameters (RFC 9110 §5.6.6). */
+function readValue(text: string): Value {
+  const end = text.indexOf(';')
+  const value = (end < 0 ? text : text.slice(0, end)).trim().toLowerCase()
+  const parameters = new Map<string, string>()
+  const stop = text.trimEnd().replace(/;$/, '').length
+  for (let at = end; at >= 0 && at < stop; at = parameterForm.lastIndex) {
+    parameterForm.lastIndex = at
+    const [found, name = '', quoted, plain = ''] = parameterForm.exec(text) ?? []
+    if (found === undefined || parameters.has(name.toLowerCase())) return { value, parameters: null }
+    // Browsers write a quote as %22, others as \".
+    parameters.set(name.toLowerCase(), quoted === undefined ? plain : quoted.replaceAll(/\\(["\\])/g, '$1'))
+  }
+  return { value, parameters }
 }
 
 /** Every part of the form, or what is wrong with it. The parts' bytes are views of `body`. */
@@ -68,28 +93,34 @@ export function parseForm(body: Uint8Array, contentType: string): FormRange[] | 
 
 const behind = (found: number, length: number): number => (found < 0 ? -1 : found + length)
 
+/** null: a part without a name, or one that readers would not agree about. */
 function partHead(text: string): Pick<FormPart, 'name' | 'filename' | 'contentType'> | null {
-  let name: string | null = null
-  let filename: string | null = null
+  let named: Value['parameters'] | undefined
   let contentType = ''
   for (const line of text.split('\r\n')) {
     const colon = line.indexOf(':')
     const field = line.slice(0, Math.max(0, colon)).trim().toLowerCase()
     const value = line.slice(colon + 1).trim()
     if (field === 'content-type') contentType = value
-    else if (field === 'content-disposition' && /^form-data\s*(;|$)/i.test(value)) {
-      name = parameter(value, 'name')
-      filename = parameter(value, 'filename')
+    else if (field === 'content-disposition') {
+      const read = readValue(value)
+      named = named === undefined && read.value === 'form-data' ? read.parameters : null
     }
   }
-  return name === null ? null : { name, filename, contentType }
+  const name = named?.get('name')
+  if (named === undefined || named === null || name === undefined || named.has('name*')) return null
+  return { name, filename: named.get('filename') ?? decoded(named.get('filename*')), contentType }
 }
 
-/** Browsers write a quote as %22, others as \". */
-function parameter(value: string, name: string): string | null {
-  const found = new RegExp(`;\\s*${name}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^\\s;"]*))`, 'i').exec(value)
-  if (found === null) return null
-  return found[1] === undefined ? (found[2] ?? '') : found[1].replaceAll(/\\(["\\])/g, '$1')
+/** `utf-8''gr%C3%B6%C3%9Fe.wav` (RFC 8187), as some libraries name files that ASCII can't. */
+function decoded(text: string | undefined): string | null {
+  if (text === undefined) return null
+  const encoded = text.slice(text.lastIndexOf("'") + 1)
+  try {
+    return decodeURIComponent(encoded)
+  } catch {
+    return encoded // a file all the same; its name means nothing to us
+  }
 }
 
 /** The text of a plain field, or undefined. */
@@ -100,11 +131,10 @@ export function fieldOf({ parts }: FormRequest, name: string): string | undefine
 
 const quoted = (text: string): string => text.replaceAll(/[\r\n"]/g, character => encodeURIComponent(character))
 
-/** The form as bytes; `seed` makes the boundary, which must not occur in any part. */
+/** The form as bytes; `seed` makes the boundary, which occurs in no part. */
 export function writeForm(parts: readonly FormPart[], seed: string): { contentType: string; bytes: Uint8Array } {
-  let boundary = `ferrite-${seed}`
-  while (parts.some(({ bytes }) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(boundary)))
-    boundary += '-'
+  const usual = `ferrite-${seed}`
+  const boundary = parts.some(({ bytes }) => viewOf(bytes).includes(usual)) ? unguessed(parts) : usual
   const pieces: Uint8Array[] = []
   for (const { name, filename, contentType, bytes } of parts) {
     const file = filename === null ? '' : `; filename="${quoted(filename)}"`
@@ -114,6 +144,15 @@ export function writeForm(parts: readonly FormPart[], seed: string): { contentTy
   }
   pieces.push(Buffer.from(`--${boundary}--\r\n`))
   return { contentType: `multipart/form-data; boundary=${boundary}`, bytes: Buffer.concat(pieces) }
+}
+
+const viewOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** Of the parts' own digest, which none of them can hold: whoever sent the usual one may know many others too. */
+function unguessed(parts: readonly FormPart[]): string {
+  const hash = createHash('sha256')
+  for (const { bytes } of parts) hash.update(bytes)
+  return `ferrite-${hash.digest('hex').slice(0, 48)}`
 }
 
 /** A part that is a plain field. */
