@@ -75,7 +75,7 @@ export class Discovery {
     const work = async (): Promise<void> => {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         const [print, target] = next
-        const found = await this.#ask(target, byId.get(target.provider), snapshot)
+        const found = await this.#tryAsk(target, byId.get(target.provider), snapshot)
         if (found === null) continue
         if (found instanceof Failure) {
           log.warn('models could not be discovered', {
@@ -92,6 +92,19 @@ export class Discovery {
     await Promise.all(Array.from({ length: atOnce }, work))
     this.#lists = lists
     if (hasChanged) onChange()
+  }
+
+  /** What a provider's reader trips over, or a root that is none, is that target's trouble, and no reason to end. */
+  async #tryAsk(
+    target: TargetData,
+    provider: Provider | undefined,
+    snapshot: SnapshotData,
+  ): Promise<DiscoveredModel[] | Failure | null> {
+    try {
+      return await this.#ask(target, provider, snapshot)
+    } catch (error) {
+      return refused(`its list could not be read: ${String(error)}`)
+    }
   }
 
   /** null: it can't be asked. */

@@ -66,6 +66,9 @@ function redirectOf({ status, location }: Fetched, from: URL): URL | Failure | n
   if (![301, 302, 303, 307, 308].includes(status)) return null
   if (!URL.canParse(location, from.href)) return refused('a redirect to nowhere')
   const next = new URL(location, from)
+  // Nobody tells us who to be.
+  next.username = ''
+  next.password = ''
   const isSafe = next.protocol === 'https:' || (next.protocol === 'http:' && from.protocol === 'http:')
   return isSafe ? next : refused('a redirect away from https')
 }
@@ -76,8 +79,17 @@ function headersOf({ username, password }: URL): [string, string][] {
     ['user-agent', 'ferrite'],
   ]
   if (username === '' && password === '') return headers
-  const credential = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')
+  const credential = Buffer.from(`${unescaped(username)}:${unescaped(password)}`).toString('base64')
   return [...headers, ['authorization', `Basic ${credential}`]]
+}
+
+/** As it stands where it is no escape. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text // a password may well have a `%` in it
+  }
 }
 
 const originOf = (url: URL, upstream: Upstream, timeoutMs: number, proxies: ProxyVariables) =>

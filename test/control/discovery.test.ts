@@ -185,3 +185,22 @@ test('who cannot be asked is not, and what is no longer configured is forgotten'
   await discovery.round()
   assert.deepEqual(ids('one'), [])
 })
+
+test('a list that its reader trips over is that target’s trouble only', async t => {
+  const server = await startServer(t, { '/models': { body: list('a') } })
+  const tripping: Listing = {
+    path: '/models',
+    decode() {
+      throw new TypeError('not thought of')
+    },
+  }
+  const rootless: Listing = { ...openaiModels, root: () => 'nowhere' }
+  const { discovery, log, ids } = discoveryOf(
+    t,
+    [providerOf('lab', openaiModels), providerOf('tripping', tripping), providerOf('rootless', rootless)],
+    [target('one', 'tripping', server.url), target('two', 'rootless', server.url), target('three', 'lab', server.url)],
+  )
+  await discovery.round()
+  assert.deepEqual(ids('three'), ['a'])
+  assert.equal(log.lines.length, 2)
+})

@@ -122,3 +122,12 @@ test('a catalog that was made to be slow is refused', () => {
   const document = parseDocument({ version: 1, sections: [{ id: 'lab', models }] } as unknown as Json)
   assert.throws(() => packCatalog(document), /too many rules/)
 })
+
+test('a redirect to an address that is no good is a failure like any other', async t => {
+  for (const location of ['http://%zz:%@127.0.0.1:9/c.json', 'http://[::1', 'file:///etc/passwd']) {
+    const catalog = new ModelCatalog(catalogFile(t, packed('old')))
+    const server = await startServer(t, { '/c.json': { location } })
+    assert.equal(await refresh(t, catalog, `${server.url}/c.json`), false)
+    assert.deepEqual(modelsIn(catalog), ['old'])
+  }
+})
