@@ -69,6 +69,4 @@ export const toolCall = (id: string, name: string, args: string): JsonObject => 
   function: { name, arguments: args },
 })
 
-/** A non-negative integer, else 0. */
-export const count = (value: unknown): number =>
-  typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0
+export { count } from '../../src/core/chat.ts'

@@ -53,8 +53,15 @@ export const noUsage: Usage = Object.freeze({
   characters: 0,
 })
 
-const count = (value: Json | undefined): number =>
-  typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0
+/** Of anything, in one exchange: beyond it a number is a slip, and would spoil every sum it went into. */
+const mostOfAll = 1e12
+
+/** What an upstream says of an amount, which may be a fraction; 0 for what can't be one. */
+export const amount = (value: unknown): number =>
+  typeof value === 'number' && value > 0 && value <= mostOfAll ? value : 0
+
+/** The same in whole numbers. */
+export const count = (value: unknown): number => Math.floor(amount(value))
 
 const noDetails: JsonObject = {}
 const details = (value: Json | undefined): JsonObject =>
@@ -68,7 +75,6 @@ export function parseUsage(usage: JsonObject): Usage {
   const written = count(input.cache_write_tokens)
   const prompt = Math.max(0, (count(usage.prompt_tokens) || count(usage.input_tokens)) - written)
   const completion = count(usage.completion_tokens) || count(usage.output_tokens)
-  const { seconds } = usage
   return {
     prompt,
     completion,
@@ -83,7 +89,7 @@ export function parseUsage(usage: JsonObject): Usage {
     imageOut: count(output.image_tokens),
     images: 0,
     searchUnits: count(usage.search_units),
-    seconds: typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0 ? seconds : 0,
+    seconds: amount(usage.seconds),
     characters: count(usage.characters),
   }
 }

@@ -19,12 +19,21 @@ export const images: Surface = {
     }),
 }
 
-/** `n` pictures, one without. */
+/** As many as no endpoint makes at once. */
+const mostPictures = 1000
+
+/** `n` pictures, one without; a number that can't be one is the upstream's to refuse. */
 const pictures = (n: Json | undefined, size: Json | undefined, quality: Json | undefined): Measured => ({
-  images: Math.max(1, Math.floor(Number(n ?? 1)) || 1),
+  images: countOf(n),
   ...(typeof size === 'string' && { imageSize: size }),
   ...(typeof quality === 'string' && { imageQuality: quality }),
 })
+
+/** Fields of forms are texts. */
+function countOf(n: Json | undefined): number {
+  const count = typeof n === 'string' ? Number(n) : n
+  return typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= mostPictures ? count : 1
+}
 
 /** Several pictures of some megabytes each; OpenAI takes 16 of up to 50 MB. */
 const maxBodyBytes = 100 << 20

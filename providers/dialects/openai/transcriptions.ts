@@ -1,4 +1,4 @@
-import { noUsage, parseUsage } from '../../../src/core/chat.ts'
+import { amount, noUsage, parseUsage } from '../../../src/core/chat.ts'
 import { Failure } from '../../../src/core/failures.ts'
 import { fieldOf } from '../../../src/core/form.ts'
 import { isObject, type JsonObject } from '../../../src/core/json.ts'
@@ -83,8 +83,7 @@ function decode(body: JsonObject, target: TargetContext): Answer | Failure {
 /** By tokens or by time; the longest form says the time beside its usage. */
 function usageOf({ usage, duration }: JsonObject): Usage {
   const read = isObject(usage) ? parseUsage(usage) : noUsage
-  const isTimed = typeof duration === 'number' && duration > 0 && Number.isFinite(duration)
-  return read.seconds === 0 && isTimed ? { ...read, seconds: duration } : read
+  return read.seconds === 0 ? { ...read, seconds: amount(duration) } : read
 }
 
 function segmentsOf({ segments }: JsonObject): readonly Segment[] | null {
