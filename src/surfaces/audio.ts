@@ -48,7 +48,8 @@ export const speech: Surface = {
       check(value) {
         const input = value('input')
         if (typeof input !== 'string' || input === '') return refuse('input', 'input must be a text')
-        return input.length > longestInput && [...input].length > longestInput
+        // What is far too long is not taken apart to be counted.
+        return input.length > 2 * longestInput || (input.length > longestInput && [...input].length > longestInput)
           ? refuse('input', `input must not be longer than ${longestInput} characters`)
           : null
       },

@@ -1,6 +1,6 @@
 import { at, isTrue, readString, validateChat } from '../core/json-scan.ts'
 import type { Surface } from '../core/surface.ts'
-import { callOf, scanBody, top } from './json-call.ts'
+import { callOf, checkModel, scanBody, top } from './json-call.ts'
 
 /** https://platform.openai.com/docs/api-reference/chat/create */
 export const chat: Surface = {
@@ -14,6 +14,6 @@ export const chat: Surface = {
     const invalid = scanBody(body) ?? validateChat(body, top)
     if (invalid !== null) return invalid
     const model = readString(body, top.start(at.model), top.end(at.model))
-    return callOf(body, model, isTrue(body, top.start(at.stream)))
+    return checkModel(model) ?? callOf(body, model, isTrue(body, top.start(at.stream)))
   },
 }

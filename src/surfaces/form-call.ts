@@ -1,7 +1,7 @@
 import { Failure } from '../core/failures.ts'
 import { type FormPart, type FormRequest, field, fieldOf, parseForm, withField } from '../core/form.ts'
 import type { BodyChanges, Call, Measured } from '../core/surface.ts'
-import { refuse } from './json-call.ts'
+import { checkModel, refuse } from './json-call.ts'
 
 export interface FormRules {
   /** One of these must be there as a file. */
@@ -25,6 +25,8 @@ export function readForm(body: Uint8Array, contentType: string, rules: FormRules
   const model = fieldOf(form, 'model') ?? ''
   if (model.trim() === '' && (models.length === 1 || rules.isModelOptional !== true))
     return refuse('model', 'model is required')
+  const tooLong = checkModel(model)
+  if (tooLong !== null) return tooLong
   if (!parts.some(({ name, filename }) => filename !== null && rules.files.includes(name)))
     return refuse(rules.files[0]!, `${rules.files[0]} is required`)
   const missing = rules.fields.find(name => !fieldOf(form, name))

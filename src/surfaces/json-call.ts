@@ -18,19 +18,36 @@ import type { BodyChanges, Call, Measured } from '../core/surface.ts'
 
 /** The last scan. It is read at once and never kept: whoever finds it to be another body's scans again. */
 export const top = new TopLevel()
+/** Whose it is; null: of none that is any good. */
 let scanned: Uint8Array | null = null
+
+/** Null, or what is wrong with the bytes as a JSON object. */
+function scan(body: Uint8Array): string | null {
+  scanned = null
+  const problem = scanObject(body, 0, body.length, top)
+  if (problem === null) scanned = body
+  return problem
+}
 
 export const refuse = (param: string, message: string): Failure => new Failure('invalid_request', { message, param })
 
 /** Scans the body into `top`. A failure when it is no JSON object in valid UTF-8. */
 export function scanBody(body: Uint8Array): Failure | null {
-  scanned = null
   if (!isUtf8(body)) return new Failure('invalid_request', { message: 'the request body is not valid UTF-8' })
-  const problem = scanObject(body, 0, body.length, top)
-  if (problem !== null)
-    return new Failure('invalid_request', { message: `the request body is not valid JSON: ${problem}` })
-  scanned = body
-  return null
+  const problem = scan(body)
+  return problem === null
+    ? null
+    : new Failure('invalid_request', { message: `the request body is not valid JSON: ${problem}` })
+}
+
+/** Longer ones are nobody's, and ids are remembered in many places. In characters; ARNs are the long ones. */
+const longestModel = 512
+
+/** Null, or why it can't be the name of a model. */
+export function checkModel(model: string): Failure | null {
+  if (model.length > longestModel) return refuse('model', `model must not be longer than ${longestModel} characters`)
+  // Half a surrogate pair has no place in a path.
+  return /\p{Cs}/u.test(model) ? refuse('model', 'model must be valid Unicode') : null
 }
 
 export interface JsonRules {
@@ -56,6 +73,8 @@ export function readJson(body: Uint8Array, rules: JsonRules): Call | Failure {
   if (hasModel && !isString(body, start)) return refuse('model', 'model must be a string')
   const model = hasModel ? readString(body, start, top.end(at.model)) : ''
   if (model.trim() === '' && (hasModel || !isModelOptional)) return refuse('model', 'model is required')
+  const tooLong = checkModel(model)
+  if (tooLong !== null) return tooLong
   const value = (key: string): Json | undefined => {
     const range = findKey(body, 0, body.length, key)
     return range === null ? undefined : (JSON.parse(utf8Text(body, range[0], range[1])) as Json)
@@ -105,7 +124,7 @@ class JsonCall implements Call {
   splice(body: Uint8Array, { model, askForUsage, tokenLimit }: BodyChanges): Uint8Array | null {
     const rename = this.#hasTokenLimit ? tokenLimit : undefined
     if (model === this.model && !askForUsage && rename === undefined) return null
-    if (scanned !== body && scanObject(body, 0, body.length, top) !== null) return null
+    if (scanned !== body && scan(body) !== null) return null
     if (!top.has(at.model)) return insertMember(body, top, `"model":${JSON.stringify(model)}`)
     return spliceChat(body, 0, body.length, top, {
       model: model === this.model ? undefined : model,
