@@ -40,9 +40,9 @@ export class Resolver {
     return -1
   }
 
-  /** Whether it is a name in the provider's own sections, written in full. */
+  /** Whether it is a name in the provider's own sections, written in full. Of an operator's own names nobody knows. */
   owns(provider: string, model: string): boolean {
-    if (model.length > longestId) return false
+    if (model.length > longestId || this.answersFirst(provider)) return false
     const id = model.toLowerCase()
     return this.#rulesOf(provider).sections.some(name => {
       const section = this.#sections.get(name)
