@@ -13,6 +13,9 @@ import type { Refusal } from './chat-request.ts'
 /** Parameters that the translation itself reads. */
 export const embeddingParams = ['model', 'input', 'encoding_format'] as const
 
+/** Of one request, as OpenAI has it: they may take many calls. */
+const mostTexts = 2048
+
 /** The texts to embed. Tokens are of OpenAI's vocabulary, and nothing to anybody else. */
 export function readTexts(input: Json | undefined, refusal: Refusal): string[] {
   const texts = typeof input === 'string' ? [input] : Array.isArray(input) ? input : []
@@ -23,6 +26,7 @@ export function readTexts(input: Json | undefined, refusal: Refusal): string[] {
     )
   else if (texts.length === 0 || !texts.every(one => typeof one === 'string'))
     refusal.invalid('input', 'input must be a string or an array of strings')
+  else if (texts.length > mostTexts) refusal.invalid('input', `input must not have more than ${mostTexts} texts`)
   return texts.filter(one => typeof one === 'string')
 }
 
