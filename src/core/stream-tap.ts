@@ -471,6 +471,13 @@ export class AnswerTail {
     this.#length += chunk.length
   }
 
+  /** The last byte that is no blank is a closing brace. */
+  get endsObject(): boolean {
+    let last = this.#length - 1
+    while (last >= 0 && isBlank(this.#bytes[last])) last--
+    return last >= 0 && this.#bytes[last] === 0x7d
+  }
+
   usage(): Usage | null {
     return tapUsage(this.#bytes.subarray(0, this.#length))
   }

@@ -93,7 +93,7 @@ export class Walk {
     const target = this.#targets[this.#index]!
     const errorType = errorTypeOf(failure.kind)
     if (errorType !== '') this.metrics.providerError(target.series(exchange.model), errorType)
-    if (exchange.over) return
+    if (exchange.over) return this.stop()
     if (exchange.committed || failure.retry === 'never') return this.#giveUp(failure)
     const waitMs = this.#waitBeforeRetry(failure, target)
     if (waitMs >= 0) {
@@ -204,7 +204,7 @@ class Attempt implements UpstreamHandler, Flow {
   readonly #exchange: Exchange
   readonly #codec: Codec<never>
   #context: TargetContext
-  readonly #root: string
+  #root = ''
   #upstream: UpstreamCall | null = null
   /** Counts calls: one that was answered from within `send` may have been followed by another. */
   #calls = 0
@@ -225,6 +225,10 @@ class Attempt implements UpstreamHandler, Flow {
   #hasSignedAnew = false
   #errorBytes = 0
   #holding = false
+  /** The first call is with the upstream. */
+  #isSent = false
+  /** Nobody waits for it any more, but it may turn out to have begun a job. */
+  #isOrphan = false
   #over = false
 
   constructor(walk: Walk, target: CompiledTarget) {
@@ -242,7 +246,6 @@ class Attempt implements UpstreamHandler, Flow {
       nowMs: Date.now(),
       onUnsupportedParam: exchange.snapshot.data.compatibility.onUnsupportedParam,
     }
-    this.#root = this.#codec.root?.(this.#context) ?? target.routes.root
   }
 
   send(body: Uint8Array): void {
@@ -267,6 +270,7 @@ class Attempt implements UpstreamHandler, Flow {
       const { headers, headersFor } = this.#codec
       const own = headersFor === undefined ? headers : this.#codec.headersFor!(this.#context)
       const path = this.#codec.path(this.#context)
+      this.#root = this.#codec.root?.(this.#context) ?? this.target.routes.root
       return {
         route: this.#route({
           method: 'POST',
@@ -388,8 +392,9 @@ class Attempt implements UpstreamHandler, Flow {
     this.#trip = trip
     this.#again = null
     this.#upstream = null
-    const elapsedMs = performance.now() - this.#startedAt
-    if (elapsedMs > firstByteTimeoutMs || this.#calls >= mostTrips)
+    // A stream may have taken as long as it liked.
+    const isLate = !(this.#reply instanceof LastWord) && performance.now() - this.#startedAt > firstByteTimeoutMs
+    if (isLate || this.#calls >= mostTrips)
       return this.#fail(new Failure('upstream_timeout', { cause: `the job took longer than ${firstByteTimeoutMs} ms` }))
     if (!(this.#reply instanceof LastWord)) this.#reply = null
     const go = (): void => {
@@ -450,6 +455,7 @@ class Attempt implements UpstreamHandler, Flow {
   // From the transport.
 
   onSent(): void {
+    this.#isSent = true
     this.#exchange.incoming.sent()
   }
 
@@ -468,7 +474,7 @@ class Attempt implements UpstreamHandler, Flow {
       return
     }
     if (whole !== null) exchange.endCall()
-    const reply = this.#reply instanceof LastWord ? this.#reply : this.#open(headers)
+    const reply = this.#reply instanceof LastWord ? this.#reply : this.#tryOpen(headers)
     if (reply instanceof Failure) return this.#stop(reply)
     this.#reply = reply
     if (whole === null) return
@@ -477,6 +483,14 @@ class Attempt implements UpstreamHandler, Flow {
     else if (step !== null) this.#stop(step)
     // A whole answer has ended with this; a stream ends in `onEnd`.
     else if (exchange.over) this.#succeeded()
+  }
+
+  #tryOpen(headers: ResponseHeaders): Reply | Failure {
+    try {
+      return this.#open(headers)
+    } catch (error) {
+      return unreadable(error)
+    }
   }
 
   #open(headers: ResponseHeaders): Reply | Failure {
@@ -537,7 +551,7 @@ class Attempt implements UpstreamHandler, Flow {
       if (bytes === null) return reply.end()
       return isWhole && reply.whole !== undefined ? reply.whole(bytes) : reply.data(bytes)
     } catch (error) {
-      return new Failure('upstream_error', { cause: `the answer could not be read: ${String(error)}` })
+      return unreadable(error)
     }
   }
 
@@ -558,7 +572,11 @@ class Attempt implements UpstreamHandler, Flow {
     const step = this.#again ?? this.#read(this.#reply!, null, true)
     if (step === null) this.#succeeded()
     else if (step instanceof Failure) this.#fail(step)
-    else {
+    else if (this.#isOrphan) {
+      this.#over = true
+      this.#trip = step.trip
+      this.#abandon()
+    } else {
       const reply = this.#reply
       if (reply instanceof StreamTranslation)
         this.#reply = new LastWord(step.trip, this.#context, answer => reply.finish(answer))
@@ -610,8 +628,14 @@ class Attempt implements UpstreamHandler, Flow {
   }
 
   #errorFailure(): Failure {
-    const said = this.#codec.failure(this.#errorStatus, parseError(Buffer.concat(this.#error)))
-    return upstreamFailure(this.#errorStatus, said, this.#errorHintMs, this.#exchange.snapshot.redact)
+    const { redact } = this.#exchange.snapshot
+    try {
+      const said = this.#codec.failure(this.#errorStatus, parseError(Buffer.concat(this.#error)))
+      return upstreamFailure(this.#errorStatus, said, this.#errorHintMs, redact)
+    } catch (error) {
+      const message = `the error could not be read: ${String(error)}`
+      return upstreamFailure(this.#errorStatus, { message }, this.#errorHintMs, redact)
+    }
   }
 
   /** Ends a call that is still open. */
@@ -625,11 +649,14 @@ class Attempt implements UpstreamHandler, Flow {
   #fail(failure: Failure): void {
     if (this.#over) return
     // A stream that was complete but for its usage is a success.
-    if (this.#reply instanceof LastWord) {
-      this.#reply.giveUp()
-      return this.#succeeded()
+    const reply = this.#reply
+    if (reply instanceof LastWord) {
+      this.#reply = null
+      const broken = giveUp(reply)
+      return broken === null ? this.#succeeded() : this.#fail(broken)
     }
     this.#over = true
+    if (this.#isOrphan) return
     this.#exchange.endCall()
     // Another attempt begins a job of its own; this one would run on, and cost.
     this.#abandon()
@@ -664,11 +691,28 @@ class Attempt implements UpstreamHandler, Flow {
 
   cancel(): void {
     if (this.#over) return
-    this.#over = true
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#upstream?.cancel()
-    this.#abandon()
+    // A job that is just being created runs on, and costs, unless its place becomes known.
+    if (this.#codec.isJob === true && this.#trip === null && this.#isSent && this.#errorStatus === 0)
+      this.#isOrphan = true
+    else {
+      this.#over = true
+      if (this.#timer !== null) clearTimeout(this.#timer)
+      this.#upstream?.cancel()
+      this.#abandon()
+    }
     this.#exchange.endCall()
+  }
+}
+
+const unreadable = (error: unknown): Failure =>
+  new Failure('upstream_error', { cause: `the answer could not be read: ${String(error)}` })
+
+function giveUp(reply: LastWord): Failure | null {
+  try {
+    reply.giveUp()
+    return null
+  } catch (error) {
+    return unreadable(error)
   }
 }
 

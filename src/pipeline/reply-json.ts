@@ -7,6 +7,7 @@ import { inBandError } from '../core/upstream-error.ts'
 import { upstreamFailure } from '../core/upstream-failure.ts'
 import type { Exchange } from './exchange.ts'
 import type { AnswerHead, Flow, Reply, Step } from './reply.ts'
+import { contentTypeLine } from './reply-bytes.ts'
 
 /** Answers up to this are sent when they are complete: until then another attempt is possible. Longer ones go through as they come. */
 const holdBytes = 64 << 10
@@ -50,6 +51,8 @@ export class JsonRelay implements Reply {
 
   end(): Failure | null {
     if (this.#tail === null) return this.whole(this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held))
+    // Without a length, an answer that breaks off ends like any other.
+    if (!this.#tail.endsObject) return new Failure('upstream_error', { cause: 'the answer breaks off' })
     this.#exchange.usage = this.#tail.usage() ?? this.#exchange.usage
     this.#exchange.end()
     return null
@@ -112,7 +115,7 @@ export class Translation implements Reply {
       exchange.answeredBy = decoded.body.model
     if (decoded.body instanceof RawBody) {
       const { contentType, bytes } = decoded.body
-      exchange.answer(200, bytesHead.fixed, `${bytesHead.forwarded}content-type: ${contentType}\r\n`, bytes)
+      exchange.answer(200, bytesHead.fixed, bytesHead.forwarded + contentTypeLine(contentType), bytes)
     } else exchange.answer(200, head.fixed, head.forwarded, JSON.stringify(decoded.body))
     return null
   }
