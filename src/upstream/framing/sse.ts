@@ -13,6 +13,8 @@ export interface SseLimits {
   readonly maxBytes: number
 }
 
+/** Lines of data in one event: what is put together of many, each next to nothing, takes many times their bytes. */
+const mostLines = 65_536
 const lf = 0x0a
 const cr = 0x0d
 const nothing = Buffer.alloc(0)
@@ -28,6 +30,7 @@ export class SseParser {
   #event = ''
   #data = ''
   #hasData = false
+  #lines = 0
   #failure: Failure | null = null
 
   constructor(limits: SseLimits, onEvent: (event: StreamEvent) => void) {
@@ -117,6 +120,8 @@ export class SseParser {
       this.#data = this.#hasData ? `${this.#data}\n${value}` : value
       this.#hasData = true
       if (this.#data.length > this.#maxBytes) this.#fail()
+      else if (++this.#lines > mostLines)
+        this.#failure = new Failure('stream_error', { cause: `an event has more than ${mostLines} lines` })
     }
   }
 
@@ -125,6 +130,7 @@ export class SseParser {
     this.#event = ''
     this.#data = ''
     this.#hasData = false
+    this.#lines = 0
     return event
   }
 }

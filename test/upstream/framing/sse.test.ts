@@ -115,3 +115,9 @@ test('a line or an event beyond the limit is a failure, and the end', () => {
       assert.equal(rest, null)
     }
 })
+
+test('an event of countless empty lines ends the stream before it fills memory', () => {
+  const lines = 'data\n'.repeat(65_536)
+  assert.equal(of(`${lines}\n${lines}\n`).failure, null, 'they are counted by the event')
+  assert.equal(of(`${lines}data\n\n`).failure, 'an event has more than 65536 lines')
+})
