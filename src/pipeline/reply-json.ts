@@ -3,7 +3,7 @@ import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import { findKey, isString, readString } from '../core/json-scan.ts'
 import { Again, type Answer, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
 import { AnswerTail, tapUsage } from '../core/stream-tap.ts'
-import { inBandError } from '../core/upstream-error.ts'
+import { inBandError, statusOf } from '../core/upstream-error.ts'
 import { upstreamFailure } from '../core/upstream-failure.ts'
 import type { Exchange } from './exchange.ts'
 import type { AnswerHead, Flow, Reply, Step } from './reply.ts'
@@ -205,5 +205,6 @@ function parse(body: Uint8Array): unknown {
 function inBandFailure(body: JsonObject, exchange: Exchange): Failure | null {
   if (body.choices !== undefined) return null
   const error = inBandError(body)
-  return error === null ? null : upstreamFailure(502, { message: error.message }, -1, exchange.snapshot.redact)
+  if (error === null) return null
+  return upstreamFailure(statusOf(error.code) ?? 502, { message: error.message }, -1, exchange.snapshot.redact)
 }

@@ -142,6 +142,19 @@ test('a content type that a codec took from an answer can not write headers', ()
   assert.ok(!incoming.headers.includes('set-cookie'))
 })
 
+test('an error inside of a 200 is what its code says, as in a stream', () => {
+  for (const [code, status] of [
+    [429, 429],
+    ['"503"', 502],
+    ['"odd"', 502],
+  ] as const) {
+    const pipeline = carelessly()
+    const incoming = pipeline.ask(chatRequest())
+    pipeline.calls[0].answer(200, `{"error":{"message":"slow down","code":${code}}}`)
+    assert.equal(incoming.status, status)
+  }
+})
+
 test('half a character is no name of a model', () => {
   for (const path of ['/v1/chat/completions', '/v1/embeddings']) {
     const body = JSON.stringify({ model: 'a\ud800', input: 'x', messages: [{ role: 'user', content: 'x' }] })
