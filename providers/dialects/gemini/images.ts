@@ -230,7 +230,13 @@ const sum = (a: Usage, b: Usage): Usage => ({
 
 function answer({ pictures, usage }: Drawn, { nowMs = 0 }: TargetContext): Answer {
   const format = /^image\/(png|jpeg|webp)$/.exec(pictures[0].mimeType)?.[1]
-  const counted: Json = { input_tokens: usage.prompt, output_tokens: usage.completion, total_tokens: usage.total }
+  const counted: Json = {
+    input_tokens: usage.prompt,
+    // Required by OpenAI: https://platform.openai.com/docs/api-reference/images/object
+    input_tokens_details: { text_tokens: Math.max(0, usage.prompt - usage.imageIn), image_tokens: usage.imageIn },
+    output_tokens: usage.completion,
+    total_tokens: usage.total,
+  }
   return {
     body: {
       created: Math.floor(nowMs / 1000),
