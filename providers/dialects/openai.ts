@@ -148,6 +148,23 @@ function readUsage(usage: JsonObject): Usage {
   return read.cacheRead === 0 && typeof hits === 'number' && hits > 0 ? { ...read, cacheRead: Math.floor(hits) } : read
 }
 
+/**
+ * OpenAI's three counts are required; hosts leave out a sum, or what is 0.
+ * https://platform.openai.com/docs/api-reference/chat/object
+ */
+function withAllCounts(usage: JsonObject, { completion, total }: Usage): JsonObject {
+  const { prompt_tokens, completion_tokens, total_tokens } = usage
+  const isWhole =
+    typeof prompt_tokens === 'number' && typeof completion_tokens === 'number' && typeof total_tokens === 'number'
+  if (isWhole || total === 0) return usage
+  return {
+    ...usage,
+    prompt_tokens: prompt_tokens ?? Math.max(0, total - completion),
+    completion_tokens: completion_tokens ?? completion,
+    total_tokens: total_tokens ?? total,
+  }
+}
+
 function brokenOffFailure(
   kind: 'upstream_error' | 'stream_error',
   choices: readonly JsonObject[],
@@ -186,15 +203,18 @@ function decode(
     model: name(body.model) || target.model,
     choices: choices.map(answerChoice),
   }
-  if (usage !== null) out.usage = usage
   addMetadata(out, body, reading)
-  return { body: out, usage: usage === null ? noUsage : readUsage(usage) }
+  if (usage === null) return { body: out, usage: noUsage }
+  const used = readUsage(usage)
+  out.usage = withAllCounts(usage, used)
+  return { body: out, usage: used }
 }
 
 function answerChoice(choice: JsonObject, place: number): JsonObject {
   const message: JsonObject = isObject(choice.message) ? { ...choice.message } : {}
   if (typeof message.role !== 'string' || message.role === '') message.role = 'assistant'
   message.content ??= null
+  message.refusal ??= null
   flattenParts(message)
   nameReasoning(message)
   if (Array.isArray(message.tool_calls) && message.tool_calls.length > 0)
@@ -205,6 +225,7 @@ function answerChoice(choice: JsonObject, place: number): JsonObject {
     ...choice,
     index: typeof choice.index === 'number' ? choice.index : place,
     message,
+    logprobs: choice.logprobs ?? null,
     finish_reason: finishReason(choice.finish_reason) ?? implied,
   }
 }
@@ -303,7 +324,8 @@ class ChunkNormaliser implements EventDecoder {
       object: 'chat.completion.chunk',
       choices: choices.map((choice, place) => this.#choice(choice, place)),
     }
-    if (usage !== null) out.usage = usage
+    const used = usage === null ? null : readUsage(usage)
+    if (usage !== null && used !== null) out.usage = withAllCounts(usage, used)
     if (choices.some(choice => finishReason(choice.finish_reason) !== null)) addMetadata(out, chunk, this.#reading)
     if (
       this.#id === '' &&
@@ -318,7 +340,7 @@ class ChunkNormaliser implements EventDecoder {
     const chunks = [...this.#nameless, out]
     this.#nameless = []
     for (const each of chunks) this.#stamp(each, chunk)
-    return usage === null ? { kind: 'chunks', chunks } : { kind: 'chunks', chunks, usage: readUsage(usage) }
+    return used === null ? { kind: 'chunks', chunks } : { kind: 'chunks', chunks, usage: used }
   }
 
   /** All chunks of a stream share id, time and model: those of the first. */

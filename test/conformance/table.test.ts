@@ -114,8 +114,8 @@ rows.forEach((row, place) => {
       target,
     )
     assert.ok('body' in answer)
-    const message = { content: 'Hi', reasoning: 'Hm', role: 'assistant', reasoning_content: 'Hm' }
-    assert.deepEqual(answer.body.choices, [{ message, finish_reason: 'stop', index: 0 }])
+    const message = { content: 'Hi', refusal: null, reasoning: 'Hm', role: 'assistant', reasoning_content: 'Hm' }
+    assert.deepEqual(answer.body.choices, [{ message, logprobs: null, finish_reason: 'stop', index: 0 }])
     assert.equal(answer.usage.total, 5)
 
     const decoder = chat.events(target)
