@@ -70,6 +70,8 @@ async function validate(file: string, loader: URL): Promise<Verdict> {
 }
 
 const standIn = 'https://stand-in.invalid'
+/** What is no address: a key, a project, a region, a deployment. */
+const plainStandIn = 'stand-in'
 
 /**
  * Credentials are the business of the place where it runs: all are there. Of the variables only those the file names
@@ -78,15 +80,17 @@ const standIn = 'https://stand-in.invalid'
 function completeEnvironment(references: readonly Reference[]): Environment {
   const neutral = readEnvironment({}, { exists: () => false })
   if (!neutral.ok) throw new Error('an empty environment was refused')
-  const needed = providers.flatMap(neededVariables).map(name => [name, standIn])
+  const needed = providers.flatMap(neededVariables)
   const named = references.map(({ name, value }) => [name, value === '' ? standIn : value])
   return { ...neutral.env, variables: Object.fromEntries([...needed, ...named]) }
 }
 
-const neededVariables = ({ settings, needsOneOf = [] }: Provider): string[] =>
+const neededVariables = ({ settings, needsOneOf = [] }: Provider): [name: string, value: string][] =>
   Object.entries(settings).flatMap(([name, { env, default: fallback, required, secret }]) => {
     const isNeeded = fallback === undefined && (required ?? secret) === true
-    return env !== undefined && (isNeeded || name === needsOneOf[0]) ? [env] : []
+    return env !== undefined && (isNeeded || name === needsOneOf[0])
+      ? [[env, name === 'baseUrl' ? standIn : plainStandIn]]
+      : []
   })
 
 interface Reference {

@@ -153,12 +153,16 @@ function checkOrigin(
   settings: ResolvedSettings['settings'],
   { problems }: TargetContext,
 ): URL | null {
-  const place = 'baseUrl' in provider.settings ? `${path}.base_url` : path
+  const keys = Object.keys(provider.settings).map(settingKey)
+  const place = keys.includes('base_url') ? `${path}.base_url` : path
   let text: string
   try {
     text = provider.origin(settings)
   } catch (error) {
-    problems.push(problem(place, error instanceof Error ? error.message : 'is not valid'))
+    const message = error instanceof Error ? error.message : 'is not valid'
+    // What is wrong with another setting begins with its name.
+    const culprit = keys.find(key => message.startsWith(`${key} `))
+    problems.push(problem(culprit === undefined ? place : childPath(path, culprit), message))
     return null
   }
   const url = URL.canParse(text) ? new URL(text) : null

@@ -127,7 +127,7 @@ targets:
   )
   assert.deepEqual(
     problems(text.replace('region: us,', 'region: "us/../x",'), { variables, providers: [vertexAi, demo] }),
-    ['targets[1].base_url: region must be a location such as us-central1 or global'],
+    ['targets[1].region: region must be a location such as us-central1 or global'],
   )
 })
 
