@@ -30,7 +30,7 @@ import {
   toMs,
   upstreamSettings,
 } from './settings.ts'
-import { didYouMean } from './suggest.ts'
+import { unknownProvider } from './suggest.ts'
 
 /** A config the loader has accepted, and everything outside it that a snapshot depends on. */
 export interface CompileInput {
@@ -191,7 +191,8 @@ class Compiler {
     const provider = providerNamed(id, providers)
     if (provider !== undefined) return compileTarget(config, path, provider, this.#context(this.#problems))
     const ids = providers.map(candidate => candidate.id)
-    this.#problems.push(problem(path, `unknown provider "${id}"; known are ${ids.join(', ')}`, didYouMean(id, ids)))
+    const { message, hint } = unknownProvider(id, ids)
+    this.#problems.push(problem(path, message, hint))
     return null
   }
 

@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../core/json.ts'
 import { childPath, type Problem, problem } from './problems.ts'
 import type { ProviderSettings } from './schema.ts'
 import { settingKey } from './setting-key.ts'
-import { didYouMean } from './suggest.ts'
+import { didYouMean, unknownProvider } from './suggest.ts'
 
 /**
  * Rules between fields. They look at the file as it came, valid or not, so that everything wrong with it is said at
@@ -98,7 +98,8 @@ function checkProvider(
   if (provider === undefined) {
     const ids = providers.map(candidate => candidate.id)
     const field = text(target.provider) !== '' ? 'provider' : 'virtual_key'
-    return [problem(`${path}.${field}`, `unknown provider "${id}"; known are ${ids.join(', ')}`, didYouMean(id, ids))]
+    const { message, hint } = unknownProvider(id, ids)
+    return [problem(`${path}.${field}`, message, hint)]
   }
   const own = Object.keys(provider.settings).map(settingKey)
   const foreign = new Set(providers.flatMap(other => Object.keys(other.settings).map(settingKey)))

@@ -20,6 +20,16 @@ export function didYouMean(word: string, candidates: Iterable<string>): string |
   return found === undefined ? undefined : `did you mean "${found}"?`
 }
 
+/** More than this are no help on a line. */
+const mostListed = 40
+
+/** What to say of a provider nobody knows. */
+export function unknownProvider(id: string, ids: readonly string[]): { message: string; hint: string | undefined } {
+  const hint = didYouMean(id, ids)
+  if (ids.length <= mostListed) return { message: `unknown provider "${id}"; known are ${ids.join(', ')}`, hint }
+  return { message: `unknown provider "${id}"`, hint: hint ?? 'docs/providers.md lists all of them' }
+}
+
 /** `baseUrl`, `base-url` and `base_url` are one word. */
 const fold = (word: string): string => word.toLowerCase().replaceAll(/[-_ ]/g, '')
 

@@ -60,6 +60,31 @@ test('the environment it runs in does not decide whether a file is valid', async
   assert.equal(code, 0)
 })
 
+test('what a provider takes from variables needs no value, whatever it must look like', async t => {
+  const text =
+    'targets: [{virtual_key: vertex-ai}, {virtual_key: azure-openai}, {virtual_key: cloudflare}, {virtual_key: bedrock}]\n'
+  const { code, stderr } = await validate(t, text)
+  assert.equal(stderr, '')
+  assert.equal(code, 0)
+})
+
+test('a setting without a value here is not judged, and a wrong one is shown where it stands', async t => {
+  const text = 'targets:\n  - virtual_key: vertex-ai\n    project_id: p\n    region: ${VERTEX_REGION}\n'
+  const unset = await validate(t, text)
+  assert.match(unset.stderr, /^config\.yaml:4:13 targets\[0\]\.region: warning: \$\{VERTEX_REGION\} has no value here/)
+  assert.equal(unset.code, 0)
+  const wrong = await validate(t, text, { env: { VERTEX_REGION: 'EU West' } })
+  assert.match(wrong.stderr, /^config\.yaml:4:13 targets\[0\]\.region: region must be a location/)
+  assert.equal(wrong.code, 1)
+})
+
+test('a provider that nobody knows is answered with the nearest id, not with all of them', async t => {
+  const near = await validate(t, 'targets: [{virtual_key: bedrok}]\n')
+  assert.match(near.stderr, /unknown provider "bedrok"; did you mean "bedrock"\?\n/)
+  const far = await validate(t, 'targets: [{virtual_key: something-else-entirely}]\n')
+  assert.match(far.stderr, /unknown provider "something-else-entirely"; docs\/providers\.md lists all of them\n/)
+})
+
 test('a file that is not there, or no config, is refused with its name', async t => {
   const cwd = directory(t)
   const absent = await cli(['validate', 'absent.yaml'], { cwd })
