@@ -414,7 +414,7 @@ export function createConfigSchema(providers: readonly ProviderSettings[]) {
       z.strictObject({
         on_unsupported_param: field(
           oneOf(['warn', 'drop', 'reject']),
-          'A parameter the provider does not know: send it and warn, leave it out, or answer 400.',
+          'A parameter the provider is known not to take: leave it out and name it in the log, leave it out, or answer 400.',
           defaults.compatibility.on_unsupported_param,
         ),
         stream_usage: field(
