@@ -8,7 +8,7 @@ import type { ThreadMetrics } from '../src/shared/metric-rows.ts'
 import { RecordWriter } from '../src/shared/record-ring.ts'
 import { TargetState } from '../src/shared/target-state.ts'
 import { strategies } from '../src/strategies/index.ts'
-import { planned, surfaces } from '../src/surfaces/index.ts'
+import { surfaces } from '../src/surfaces/index.ts'
 import { encodeRecord, maxRecordBytes } from '../src/telemetry/record-codec.ts'
 import type { Log } from '../src/telemetry/worker-log.ts'
 import { createUpstream } from '../src/upstream/index.ts'
@@ -49,7 +49,6 @@ export function startPipeline(
       providers,
       strategies,
       surfaces,
-      planned,
       upstream,
       userAgent,
       metrics,

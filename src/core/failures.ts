@@ -234,14 +234,6 @@ export const failures = {
     retry: 'never',
     message: 'the gateway could not complete the request',
   },
-  not_implemented: {
-    status: 501,
-    type: 'invalid_request_error',
-    code: 'not_implemented',
-    source: 'gateway',
-    retry: 'never',
-    message: 'this route is not available yet',
-  },
   routing_error: {
     status: 500,
     type: 'server_error',

@@ -66,9 +66,3 @@ export interface BodyChanges {
   /** The name under which the upstream wants the completion ceiling. */
   readonly tokenLimit?: 'max_tokens' | 'max_completion_tokens'
 }
-
-/** Endpoints that are known and not served yet answer 501 rather than 404. */
-export interface PlannedRoute {
-  readonly path: string
-  readonly methods: readonly string[]
-}

@@ -1,7 +1,7 @@
 import { bearerToken } from '../core/authenticate.ts'
 import { Failure } from '../core/failures.ts'
 import { staysBelowRoot } from '../core/paths.ts'
-import type { PlannedRoute, Surface } from '../core/surface.ts'
+import type { Surface } from '../core/surface.ts'
 import type { ThreadMetrics } from '../shared/metric-rows.ts'
 import type { TokenBuckets } from '../shared/token-buckets.ts'
 import type { Exchange } from './exchange.ts'
@@ -27,12 +27,11 @@ export interface ForwardRoute {
 }
 
 export interface RouteTable {
-  find(path: string): { readonly methods: readonly string[]; readonly route: Route | null } | null
+  find(path: string): { readonly methods: readonly string[]; readonly route: Route } | null
 }
 
-export function routeTable(surfaces: readonly Surface[], planned: readonly PlannedRoute[]): RouteTable {
-  const exact = new Map<string, { methods: readonly string[]; route: Route | null }>()
-  for (const { path, methods } of planned) exact.set(path, { methods, route: null })
+export function routeTable(surfaces: readonly Surface[]): RouteTable {
+  const exact = new Map<string, { methods: readonly string[]; route: Route }>()
   for (const surface of surfaces)
     exact.set(surface.path, { methods: surface.methods, route: { kind: 'surface', surface } })
   exact.set('/v1/models', { methods: ['GET', 'HEAD'], route: { kind: 'models' } })
@@ -126,8 +125,6 @@ export function admit(exchange: Exchange, { routes, buckets, metrics }: AdmitPar
       allow: accepted,
     })
   }
-  if (found.route === null)
-    return new Failure('not_implemented', { message: `${exchange.place.path} is not available yet` })
   return found.route.kind === 'forward' ? checkPath(exchange, found.route) : found.route
 }
 

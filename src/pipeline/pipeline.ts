@@ -2,7 +2,7 @@ import { plainHeaders } from '../core/answer.ts'
 import { Failure } from '../core/failures.ts'
 import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
 import type { SnapshotData } from '../core/snapshot.ts'
-import type { PlannedRoute, Surface } from '../core/surface.ts'
+import type { Surface } from '../core/surface.ts'
 import type { ThreadMetrics } from '../shared/metric-rows.ts'
 import { awakeFirst } from '../shared/target-state.ts'
 import { type TokenBuckets, tokenBuckets } from '../shared/token-buckets.ts'
@@ -23,7 +23,6 @@ import { finishRecord, type RecordSink } from './record.ts'
  *   admit (head) → body → read → order targets → walk them: attempt, retry, fallback → reply → record
  */
 export interface PipelineParts extends Registries {
-  readonly planned: readonly PlannedRoute[]
   readonly metrics: ThreadMetrics
   readonly buckets: SharedArrayBuffer
   readonly records: RecordSink
@@ -37,7 +36,7 @@ export class Pipeline {
 
   constructor(parts: PipelineParts, data: SnapshotData) {
     this.#parts = parts
-    this.#routes = routeTable(parts.surfaces, parts.planned)
+    this.#routes = routeTable(parts.surfaces)
     this.#snapshot = this.#compile(data)
   }
 

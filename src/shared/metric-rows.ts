@@ -291,7 +291,6 @@ const rejections = {
   rate_limit_exceeded: true,
   overloaded: true,
   draining: true,
-  not_implemented: true,
 } satisfies Partial<Record<FailureKind, true>>
 
 /** How a failed attempt is counted against its target; '' when the target is not to blame. */

@@ -1,4 +1,4 @@
-import type { PlannedRoute, Surface } from '../core/surface.ts'
+import type { Surface } from '../core/surface.ts'
 import { speech, transcriptions, translations } from './audio.ts'
 import { chat } from './chat.ts'
 import { completions } from './completions.ts'
@@ -21,6 +21,3 @@ export const surfaces: readonly Surface[] = [
   translations,
   speech,
 ]
-
-/** Part of the API, not served yet. */
-export const planned: readonly PlannedRoute[] = []

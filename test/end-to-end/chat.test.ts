@@ -285,16 +285,21 @@ async function refusals(gateway: Gateway, claim: Claim): Promise<void> {
     assert.equal(gateway.upstream.requests.length, 0)
   })
 
-  await claim('a path that is not there: 404; one that is planned: 501', async () => {
-    for (const path of ['/v1/nothing', '/v1', '/nothing', '/', '/v1/chat/completions/', '/v1/models/no/such'])
-      assert.equal((await gateway.fetch(path)).status, 404, path)
-    assertError(await gateway.fetch('/v1/nothing'), 404, 'invalid_request_error', 'not_found')
-    assertError(
-      await gateway.fetch('/v1/responses', { method: 'POST', body: '{}' }),
-      501,
-      'invalid_request_error',
-      'not_implemented',
-    )
+  await claim('a path that is not there: 404; one of the API that nobody is named for: 400', async () => {
+    for (const path of ['/v1', '/nothing', '/', '/v1/models/no/such'])
+      assertError(
+        await gateway.fetch(path),
+        404,
+        'invalid_request_error',
+        path.startsWith('/v1/m') ? 'model_not_found' : 'not_found',
+      )
+    for (const path of ['/v1/nothing', '/v1/responses'])
+      assertError(
+        await gateway.fetch(path, { method: 'POST', body: '{}' }),
+        400,
+        'invalid_request_error',
+        'provider_not_resolved',
+      )
   })
 
   await claim('a wrong method: 405 with the right ones', async () => {

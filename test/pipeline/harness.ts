@@ -10,7 +10,7 @@ import { createMetricMemory, readMetrics, threadMetrics } from '../../src/shared
 import { TargetState, targetStateBytes } from '../../src/shared/target-state.ts'
 import { tokenBucketBytes } from '../../src/shared/token-buckets.ts'
 import { strategies } from '../../src/strategies/index.ts'
-import { planned, surfaces } from '../../src/surfaces/index.ts'
+import { surfaces } from '../../src/surfaces/index.ts'
 import type {
   Origin,
   ResponseHeaders,
@@ -235,7 +235,6 @@ export class PipelineUnderTest {
         providers,
         strategies,
         surfaces,
-        planned,
         ...registries,
         upstream,
         userAgent: 'test',

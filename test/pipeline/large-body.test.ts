@@ -43,7 +43,6 @@ function keptWhileSending(target: TargetData, imageBytes: number): { kept: numbe
       providers,
       strategies,
       surfaces,
-      planned: [],
       upstream: { origin: ({ url }) => origin(url), close: () => Promise.resolve() },
       userAgent: 'test',
       metrics: threadMetrics(createMetricMemory({ threads: 1, series: 4 }), 0),
