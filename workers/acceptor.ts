@@ -54,7 +54,7 @@ const local = data.pipeline === null ? null : await startLocal(data.pipeline)
 
 async function startLocal(pipelineData: NonNullable<AcceptorData['pipeline']>) {
   const { startPipeline } = await import('./pipeline-thread.ts')
-  const parts = startPipeline(data, pipelineData, metrics, log)
+  const parts = await startPipeline(data, pipelineData, metrics, log)
   const consumer = new ConsumerLink(data.thread, words, parts.pipeline.accept, () => link.serve(data.thread))
   return { ...parts, link: consumer }
 }
@@ -109,7 +109,7 @@ port.on('message', (message: ToAcceptor) => {
       post({ kind: 'released', thread: message.thread })
       break
     case 'snapshot':
-      local?.pipeline.swap(message.snapshot)
+      local?.swap(message.snapshot)
       break
     case 'limits':
       Object.assign(link.options.limits, message.limits)

@@ -1,7 +1,9 @@
-import { providers } from '../providers/index.ts'
+import { loadProviders } from '../providers/load.ts'
 import { openCatalog } from '../src/catalog/catalog.ts'
 import type { PipelineData, ThreadData } from '../src/control/messages.ts'
+import type { Provider } from '../src/core/provider.ts'
 import type { ExchangeRecord } from '../src/core/record.ts'
+import type { SnapshotData } from '../src/core/snapshot.ts'
 import { Pipeline } from '../src/pipeline/pipeline.ts'
 import { UnsupportedNotes } from '../src/pipeline/unsupported.ts'
 import type { ThreadMetrics } from '../src/shared/metric-rows.ts'
@@ -18,17 +20,23 @@ import type { Origin, Upstream } from '../src/upstream/upstream.ts'
 /** The pipeline with everything it needs, as a worker runs it, or an acceptor that has none. */
 export interface PipelineThread {
   readonly pipeline: Pipeline
+  /** Swaps when the providers that the snapshot names are there; in the order of the calls. */
+  swap(snapshot: SnapshotData): void
   readonly upstream: Upstream
   /** Records lost because main did not read them in time. */
   readonly recordsDropped: () => number
 }
 
-export function startPipeline(
+const providersOf = ({ targets }: SnapshotData): Promise<Provider[]> =>
+  loadProviders(targets.map(({ provider }) => provider))
+
+export async function startPipeline(
   data: ThreadData,
   { snapshot, userAgent }: PipelineData,
   metrics: ThreadMetrics,
   log: Log,
-): PipelineThread {
+): Promise<PipelineThread> {
+  let providers = await providersOf(snapshot)
   const locals = new Map<string, Origin>()
   const upstream = createUpstream({
     local(id) {
@@ -60,5 +68,14 @@ export function startPipeline(
     },
     snapshot,
   )
-  return { pipeline, upstream, recordsDropped: () => writer.dropped }
+  let swapped = Promise.resolve()
+  const swap = (next: SnapshotData): void => {
+    swapped = swapped
+      .then(async () => {
+        providers = await providersOf(next)
+        pipeline.swap(next, providers)
+      })
+      .catch(error => log.error('a new config is not in force in this thread', { error: String(error) }))
+  }
+  return { pipeline, swap, upstream, recordsDropped: () => writer.dropped }
 }

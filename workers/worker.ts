@@ -16,7 +16,7 @@ const words = new Int32Array(data.memory.roster)
 const metrics = threadMetrics(data.memory.metrics, data.thread)
 const log = createWorkerLog({ level: data.logLevel, post: entry => post({ kind: 'log', entry }) })
 
-const { pipeline, upstream, recordsDropped } = startPipeline(data, data, metrics, log)
+const { pipeline, swap, upstream, recordsDropped } = await startPipeline(data, data, metrics, log)
 const link = new ConsumerLink(data.thread, words, pipeline.accept)
 const bell = new Doorbell(words, data.thread, acceptor => link.serve(acceptor))
 
@@ -45,7 +45,7 @@ port.on('message', (message: ToWorker) => {
       link.removeAcceptor(message.thread)
       break
     case 'snapshot':
-      pipeline.swap(message.snapshot)
+      swap(message.snapshot)
       break
     case 'stop':
       void stop(message.graceMs)

@@ -277,7 +277,7 @@ class Attempt implements UpstreamHandler, Flow {
           root: this.#root,
           path,
           hasJson: contentType === '',
-          streams: this.#streams,
+          streams: this.#streams(),
           headers: own,
         }),
         body: isRaw ? encoded.bytes : encoded,
@@ -289,7 +289,7 @@ class Attempt implements UpstreamHandler, Flow {
   }
 
   /** Whether what comes first is the stream that the client asked for. */
-  get #streams(): boolean {
+  #streams(): boolean {
     return this.#context.stream && this.#codec.isJob !== true
   }
 
@@ -311,7 +311,7 @@ class Attempt implements UpstreamHandler, Flow {
     const { encode, relay, tokenLimit } = this.#codec
     const { model, stream } = this.#context
     if (encode === null && relay !== null)
-      return call.splice(body, { model, askForUsage: stream && this.#hasChunks, tokenLimit }) ?? body
+      return call.splice(body, { model, askForUsage: stream && this.#hasChunks(), tokenLimit }) ?? body
     const request = call.parse(body, model)
     if (request === null) return new Failure('invalid_request')
     if (this.#exchange.surface!.forgetsRequest !== true) this.#context = { ...this.#context, request }
@@ -324,7 +324,7 @@ class Attempt implements UpstreamHandler, Flow {
     return Buffer.from(JSON.stringify(encoded))
   }
 
-  get #hasChunks(): boolean {
+  #hasChunks(): boolean {
     return this.#exchange.surface!.streams === 'chunks'
   }
 
@@ -498,7 +498,7 @@ class Attempt implements UpstreamHandler, Flow {
     const surface = exchange.surface!
     const type = headers.get('content-type')
     const forwarded = forwardedHeaders(headers)
-    const streams = this.#trip?.stream ?? (this.#trip === null && this.#streams)
+    const streams = this.#trip?.stream ?? (this.#trip === null && this.#streams())
     // Endpoints with typed events may ignore the wish: OpenAI does, for models that can't stream.
     if (streams && (surface.streams === 'chunks' || this.#isStream(type))) return this.#openStream(type, forwarded)
     const isVerbatim = this.#codec.relay === 'verbatim' && this.#trip === null
@@ -535,7 +535,7 @@ class Attempt implements UpstreamHandler, Flow {
       })
     }
     const head: AnswerHead = { fixed: this.target.eventHeaders, forwarded, contentLength: -1 }
-    if (!this.#hasChunks) return new EventRelay(exchange, this.#codec, this.#context, head, this)
+    if (!this.#hasChunks()) return new EventRelay(exchange, this.#codec, this.#context, head, this)
     const { streamUsage } = exchange.snapshot.data.compatibility
     const wish = this.#walk.call.usageWish
     const withholdUsage = streamUsage === 'always' ? wish === false : wish !== true

@@ -1,6 +1,7 @@
 import { plainHeaders } from '../core/answer.ts'
 import { Failure } from '../core/failures.ts'
 import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
+import type { Provider } from '../core/provider.ts'
 import type { SnapshotData } from '../core/snapshot.ts'
 import type { Surface } from '../core/surface.ts'
 import type { ThreadMetrics } from '../shared/metric-rows.ts'
@@ -37,18 +38,18 @@ export class Pipeline {
   constructor(parts: PipelineParts, data: SnapshotData) {
     this.#parts = parts
     this.#routes = routeTable(parts.surfaces)
-    this.#snapshot = this.#compile(data)
+    this.#snapshot = this.#compile(data, parts.providers)
   }
 
   /** A reload: requests that are under way keep the snapshot they began with. */
-  swap(data: SnapshotData): void {
-    this.#snapshot = this.#compile(data)
+  swap(data: SnapshotData, providers: readonly Provider[] = this.#parts.providers): void {
+    this.#snapshot = this.#compile(data, providers)
   }
 
-  #compile(data: SnapshotData): Snapshot {
+  #compile(data: SnapshotData, providers: readonly Provider[]): Snapshot {
     const { requestsPerSecond, burst } = data.rateLimit
     this.#buckets = requestsPerSecond > 0 ? tokenBuckets(this.#parts.buckets, requestsPerSecond, burst) : null
-    return compileSnapshot(data, this.#parts)
+    return compileSnapshot(data, { ...this.#parts, providers })
   }
 
   readonly accept: Accept = incoming => {

@@ -4,6 +4,7 @@ import { apiRoot } from '../../providers/base-url.ts'
 import { openai } from '../../providers/dialects/openai.ts'
 import { entraSettings } from '../../providers/entra.ts'
 import { byId, providers } from '../../providers/index.ts'
+import { loadProviders } from '../../providers/load.ts'
 import { openai as openaiProvider } from '../../providers/openai.ts'
 import { Failure } from '../../src/core/failures.ts'
 
@@ -243,4 +244,14 @@ test('a prepared request gets model, ceiling and usage after the host’s own ch
     stream_options: { include_obfuscation: false, include_usage: true },
   })
   assert.equal(client.max_completion_tokens, 7, 'the client’s request is left alone')
+})
+
+test('each provider can be loaded by itself, and is the same one', async () => {
+  const ids = providers.map(({ id }) => id)
+  assert.deepEqual(
+    (await loadProviders([...ids, ...ids])).map(({ id }) => id),
+    ids,
+  )
+  for (const [i, loaded] of (await loadProviders(ids)).entries()) assert.equal(loaded, providers[i])
+  await assert.rejects(loadProviders(['openai', '__proto__']), /no provider __proto__/)
 })
