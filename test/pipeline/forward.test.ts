@@ -584,6 +584,25 @@ test('a deployment in the path is the model where the body names none', () => {
   const both = ask('POST', path, { body: own, targets: [{ ...openai, models: ['gpt-4o', 'gpt-4'] }] })
   assert.equal(both.call!.body.toString(), own)
   assert.equal(both.call!.path, '/v1/chat/completions')
+  // https://learn.microsoft.com/azure/ai-services/openai/how-to/migration-javascript
+  for (const nothing of ['""', 'null']) {
+    const empty = ask('POST', path, { body: `{${messages},"model":${nothing}}` })
+    assert.equal(empty.call!.body.toString(), `{${messages},"model":"gpt-4o"}`)
+  }
+})
+
+test('a deployment in the path is the model of a form that names none, or an empty one', () => {
+  const path = '/openai/deployments/whisper-1/audio/transcriptions?api-version=2024-10-21'
+  const targets = [{ ...openai, models: ['whisper-1'] }]
+  const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+  const part = (name: string, text: string) => `--b\r\ncontent-disposition: form-data; name="${name}"${text}\r\n`
+  const file = part('file', '; filename="a.mp3"\r\n\r\nsound')
+  const model = (text: string) => part('model', `\r\n\r\n${text}`)
+  const sent = (body: string): string => ask('POST', path, { body, headers, targets }).call?.body.toString() ?? ''
+  const whole = `${model('whisper-1')}${file}--b--\r\n`
+  for (const body of [`${file}--b--\r\n`, `${model('')}${file}--b--\r\n`, whole]) assert.equal(sent(body), whole)
+  // Without the line break that ends it, an empty part is not ours to fill.
+  assert.equal(sent(`--b\r\ncontent-disposition: form-data; name="model"\r\n\r\n${file}--b--\r\n`), '')
 })
 
 test('api-key is a credential on the paths of clients that know no other, and on no other path', () => {
