@@ -8,6 +8,15 @@ interface Sdk {
   new (options: { baseURL: string; apiKey: string; maxRetries: number }): Client
   readonly [error: `${string}Error`]: new () => Error
 }
+interface AzureSdk {
+  new (options: {
+    endpoint: string
+    apiKey: string
+    apiVersion: string
+    deployment?: string
+    maxRetries: number
+  }): Client
+}
 interface Client {
   readonly chat: { readonly completions: { create(body: object): Call } }
   readonly models: {
@@ -30,12 +39,13 @@ interface Chunk {
   readonly usage?: { readonly total_tokens: number } | null
 }
 
-const sdk = load()
+const sdks = load()
+const sdk = sdks?.OpenAI ?? null
 const options = { skip: sdk === null && 'the package openai is not installed' }
 
-function load(): Sdk | null {
+function load(): { OpenAI: Sdk; AzureOpenAI: AzureSdk } | null {
   try {
-    return (createRequire(import.meta.url)('openai') as { OpenAI: Sdk }).OpenAI
+    return createRequire(import.meta.url)('openai') as { OpenAI: Sdk; AzureOpenAI: AzureSdk }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return null
     throw error
@@ -156,3 +166,20 @@ test('a stream that the Node SDK abandons is cancelled at the provider', options
     await new Promise(resolve => setTimeout(resolve, 10))
   assert.deepEqual(upstream.cancelled, ['endless'])
 })
+
+test(
+  'the Node SDK’s client for Azure says its model in the path or in the body, and its key in a header',
+  options,
+  async t => {
+    const { url } = await setUp(t)
+    const azure = (deployment?: string, apiKey = masterKey): Client =>
+      new sdks!.AzureOpenAI({ endpoint: url, apiKey, apiVersion: '2024-10-21', deployment, maxRetries: 0 })
+    const inPath = azure('gpt-4o-mini')
+    const whole = await inPath.chat.completions.create(ask(''))
+    assert.equal(whole.choices[0].message.content, 'Hello, world!')
+    assert.equal(await textOf(await inPath.chat.completions.create(ask('', { stream: true }))), 'Hello, world!')
+    const named = await azure().chat.completions.create(ask('gpt-4o-mini'))
+    assert.equal(named.usage.total_tokens, 7)
+    await assert.rejects(azure('gpt-4o-mini', 'fgw_wrong').chat.completions.create(ask('')), sdk!.AuthenticationError)
+  },
+)
