@@ -3,56 +3,22 @@ import { type TestContext, test } from 'node:test'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { APICallError, embedMany, generateImage, generateText, Output, stepCountIs, streamText, tool } from 'ai'
 import { z } from 'zod'
-import { masterKey, startGateway } from '../support/gateway.ts'
-import { anthropicKey, startMockAnthropic } from '../support/mock-anthropic.ts'
-import { bedrockKey, startMockBedrock } from '../support/mock-bedrock.ts'
-import { cohereKey, startMockCohere } from '../support/mock-cohere.ts'
-import { geminiKey, startMockGemini, thoughtSignature } from '../support/mock-gemini.ts'
-import { answerAsOpenAi, beginStream, json, startMockOpenAi } from '../support/mock-openai.ts'
-import { answerAllSurfaces, vector } from '../support/mock-surfaces.ts'
+import { masterKey } from '../support/gateway.ts'
+import { thoughtSignature } from '../support/mock-gemini.ts'
+import { beginStream, json } from '../support/mock-openai.ts'
+import { vector } from '../support/mock-surfaces.ts'
 import { eventually } from '../support/raw-client.ts'
+import { models, startNative } from './native.ts'
 
 /** Vercel's AI SDK, which checks every answer and event against schemas of its own. https://ai-sdk.dev */
 
-const models = {
-  anthropic: 'claude-sonnet-4-5',
-  gemini: 'gemini-2.5-flash',
-  bedrock: 'anthropic.claude-sonnet-4-5-20250929-v1:0',
-  cohere: 'command-a-reasoning-08-2025',
-  openai: 'gpt-4o',
-}
-
 async function setUp(t: TestContext) {
-  const upstreams = {
-    anthropic: await startMockAnthropic(t),
-    gemini: await startMockGemini(t),
-    bedrock: await startMockBedrock(t),
-    cohere: await startMockCohere(t),
-    openai: await startMockOpenAi(t, (request, response) =>
-      request.path.endsWith('/chat/completions')
-        ? answerAsOpenAi(request, response)
-        : answerAllSurfaces(request, response),
-    ),
-  }
-  const { anthropic, gemini, bedrock, cohere, openai } = upstreams
-  const pictures = ['dall-e-3', 'text-embedding-3-small']
-  const gateway = await startGateway(t, {
-    config: {
-      strategy: { mode: 'fallback' },
-      targets: [
-        { virtual_key: 'anthropic', api_key: anthropicKey, base_url: anthropic.url, models: [models.anthropic] },
-        { virtual_key: 'gemini', api_key: geminiKey, base_url: `${gemini.url}/v1beta`, models: [models.gemini] },
-        { virtual_key: 'bedrock', api_key: bedrockKey, base_url: bedrock.url, models: [models.bedrock] },
-        { virtual_key: 'cohere', api_key: cohereKey, base_url: cohere.url, models: [models.cohere] },
-        { virtual_key: 'openai', api_key: 'sk-x', base_url: `${openai.url}/v1`, models: [models.openai, ...pictures] },
-      ],
-    },
-  })
+  const { url, upstreams } = await startNative(t)
   const client = (name = 'ferrite', apiKey = masterKey) =>
     createOpenAICompatible({
       name,
       apiKey,
-      baseURL: `${gateway.url}/v1`,
+      baseURL: `${url}/v1`,
       includeUsage: true,
       supportsStructuredOutputs: true,
     })

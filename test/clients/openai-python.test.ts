@@ -4,8 +4,13 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { masterKey as nativeKey } from '../support/gateway.ts'
+import { signature as claudeSignature } from '../support/mock-anthropic.ts'
+import { signature as bedrockSignature } from '../support/mock-bedrock.ts'
+import { thoughtSignature } from '../support/mock-gemini.ts'
 import { startMockOpenAi } from '../support/mock-openai.ts'
 import { answerAllSurfaces, soundBytes, vector } from '../support/mock-surfaces.ts'
+import { models, startNative } from './native.ts'
 import { gateway, masterKey, startUpstream } from './upstream.ts'
 
 const run = promisify(execFile)
@@ -88,4 +93,25 @@ test('the Python SDK gets vectors, pictures, words, sound, verdicts and completi
       ['a!', 'b!'],
     ],
   })
+})
+
+test('what is translated passes the Python SDK’s strict validation, and what signs a thought finds its way back', async t => {
+  if (missing !== '') return t.skip(missing)
+  const { url, upstreams } = await startNative(t)
+  const { openai: _, ...translated } = models
+  const args = [resolve('test/clients/openai_strict.py'), `${url}/v1`, nativeKey, ...Object.values(translated)]
+  const { stdout } = await run(python, args, { timeout: 60_000 })
+  const results = JSON.parse(stdout) as Record<string, readonly [readonly [unknown, string], unknown]>
+  const calls = [['get_weather', '{"city":"Oslo"}']]
+  for (const [id, model] of Object.entries(translated)) {
+    const [[called, told], streamed] = results[model]
+    assert.deepEqual(called, calls, id)
+    assert.match(told, /sunny/, id)
+    assert.deepEqual(streamed, [calls, 'tool_calls', true], id)
+  }
+  const signatures = { anthropic: claudeSignature, gemini: thoughtSignature, bedrock: bedrockSignature }
+  for (const [id, signature] of Object.entries(signatures)) {
+    const [, told] = upstreams[id as keyof typeof signatures].requests
+    assert.ok(told.body.includes(signature), `${id}: ${told.body}`)
+  }
 })
