@@ -128,16 +128,17 @@ test('500 reloads leave nothing behind: no memory, no descriptors, no handles', 
     }
   }
   await gateway.chat()
-  await reloads(30)
+  // Code is compiled and bounded tables fill up at first; what goes on growing is a leak.
+  await reloads(200)
   const before = { figures: await gateway.figures(), descriptors: gateway.descriptors }
-  await reloads(470)
+  await reloads(300)
   await gateway.chat()
   const after = { figures: await gateway.figures(), descriptors: gateway.descriptors }
   assert.ok(after.descriptors <= before.descriptors + 5, `descriptors: ${before.descriptors} → ${after.descriptors}`)
   for (const [thread, { heapUsed, external, resources }] of Object.entries(after.figures)) {
     const earlier = before.figures[thread]
     const grownKb = (heapUsed + external - earlier.heapUsed - earlier.external) / 1024
-    assert.ok(grownKb < 1_000, `${thread} grew by ${grownKb.toFixed(0)} KB`)
+    assert.ok(grownKb < 600, `${thread} grew by ${grownKb.toFixed(0)} KB`)
     assert.ok(resources <= earlier.resources + 3, `${thread}: ${earlier.resources} → ${resources} handles`)
   }
 })
