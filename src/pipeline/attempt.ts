@@ -194,6 +194,8 @@ interface RoutePlan extends Pick<RouteRequest, 'method' | 'root' | 'path' | 'hea
 const jsonContent = 'application/json'
 /** How often a job may be asked after; the deadlines end it sooner. */
 const mostTrips = 100_000
+const mostFailedPolls = 5
+const failedPollWaitMs = 1_000
 
 const ignore: UpstreamHandler = { onSent() {}, onHead() {}, onData() {}, onEnd() {}, onFailure() {} }
 
@@ -208,6 +210,8 @@ class Attempt implements UpstreamHandler, Flow {
   #upstream: UpstreamCall | null = null
   /** Counts calls: one that was answered from within `send` may have been followed by another. */
   #calls = 0
+  /** In a row. */
+  #failedPolls = 0
   /** The round trip under way, when it is not the first. */
   #trip: RoundTrip | null = null
   #again: Again | null = null
@@ -566,9 +570,10 @@ class Attempt implements UpstreamHandler, Flow {
     if (this.#over) return
     this.#exchange.endCall()
     if (this.#errorStatus !== 0) {
-      if (!this.#signsAnew()) this.#fail(this.#errorFailure())
+      if (!this.#signsAnew()) this.#failTrip(this.#errorFailure())
       return
     }
+    this.#failedPolls = 0
     const step = this.#again ?? this.#read(this.#reply!, null, true)
     if (step === null) this.#succeeded()
     else if (step instanceof Failure) this.#fail(step)
@@ -599,12 +604,29 @@ class Attempt implements UpstreamHandler, Flow {
     })
     if (!isWorthIt) return false
     this.#hasSignedAnew = true
-    this.#errorStatus = 0
-    this.#error = []
-    this.#errorBytes = 0
+    this.#forgetError()
     this.#upstream = null
     this.#authorize(signed.composed)
     return true
+  }
+
+  #forgetError(): void {
+    this.#errorStatus = 0
+    this.#error = []
+    this.#errorBytes = 0
+  }
+
+  /** A call that failed. A poll whose failure may pass is repeated: the job runs on, and another would cost again. */
+  #failTrip(failure: Failure): void {
+    const trip = this.#trip
+    const isPoll = trip !== null && trip.body === undefined && trip.method !== 'POST' && trip.stream !== true
+    if (!isPoll || this.#reply instanceof LastWord || this.#isOrphan || failure.retry !== 'same')
+      return this.#fail(failure)
+    if (++this.#failedPolls > mostFailedPolls) return this.#fail(failure)
+    this.#exchange.endCall()
+    this.#forgetError()
+    const waitMs = Math.max(failedPollWaitMs, trip.waitMs ?? 0, failure.details.retryAfterMs ?? 0)
+    this.#follow(new Again({ ...trip, waitMs }))
   }
 
   #succeeded(): void {
@@ -615,8 +637,7 @@ class Attempt implements UpstreamHandler, Flow {
   onFailure(failure: Failure): void {
     if (this.#over) return
     // What an upstream managed to say of an error is worth more than how its body broke off.
-    if (this.#errorStatus !== 0) return this.#fail(this.#errorFailure())
-    this.#fail(failure)
+    this.#failTrip(this.#errorStatus === 0 ? failure : this.#errorFailure())
   }
 
   #takeError(chunk: Uint8Array): void {

@@ -111,6 +111,45 @@ test('a job that fails, or whose answer is none, ends the request', t => {
   }
 })
 
+test('a poll that fails for a moment is repeated, and no second job is begun; one that fails on ends the job', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const pipeline = under()
+  const incoming = ask(pipeline)
+  pipeline.calls[0].answer(201, '{"state":"running"}')
+  t.mock.timers.tick(250)
+  pipeline.calls[1].answer(503, '{"error":"busy"}')
+  t.mock.timers.tick(999)
+  assert.equal(pipeline.calls.length, 2)
+  t.mock.timers.tick(1)
+  pipeline.calls[2].handler.onFailure(new Failure('upstream_unreachable', { cause: 'reset' }))
+  t.mock.timers.tick(1000)
+  pipeline.calls[3].answer(429, '{"error":"slow down"}', { 'retry-after': '3', 'content-type': 'application/json' })
+  t.mock.timers.tick(2999)
+  assert.equal(pipeline.calls.length, 4)
+  t.mock.timers.tick(1)
+  pipeline.calls[4].answer(200, '{"state":"done","url":"https://x.test/1.png"}')
+  assert.equal(incoming.status, 200)
+  assert.equal(pipeline.calls.filter(call => told(call).startsWith('POST')).length, 1)
+
+  const hopeless = under()
+  const failed = ask(hopeless)
+  hopeless.calls[0].answer(201, '{"state":"running"}')
+  for (let poll = 1; failed.ends.length === 0; poll++) {
+    assert.ok(poll < 10, 'it ends')
+    t.mock.timers.tick(1000)
+    hopeless.calls[poll].answer(500, '{"error":"broken"}')
+  }
+  assert.equal(failed.status, 502)
+  await new Promise(setImmediate)
+  assert.equal(told(hopeless.calls.at(-1)!), 'POST https://api.worker.test/v1/jobs/1/cancel')
+  const gone = under()
+  const refused = ask(gone)
+  gone.calls[0].answer(201, '{"state":"running"}')
+  t.mock.timers.tick(250)
+  gone.calls[1].answer(404, '{"error":"no such job"}')
+  assert.equal(refused.status, 404, 'what will not pass is not waited for')
+})
+
 test('an answer leads only to the provider’s own hosts: its key goes nowhere else', t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const elsewhere = [
