@@ -51,12 +51,10 @@ export const bedrock = defineProvider({
     secretAccessKey: { env: 'AWS_SECRET_ACCESS_KEY', secret: true, required: false },
     sessionToken: { env: 'AWS_SESSION_TOKEN', secret: true, required: false, help: 'of temporary credentials' },
     profile: { env: 'AWS_PROFILE', help: 'of the shared config and credentials files' },
-    roleArn: { env: 'AWS_ROLE_ARN', help: 'a role to assume' },
-    webIdentityFile: {
-      env: 'AWS_WEB_IDENTITY_TOKEN_FILE',
-      help: 'file with the token that the role is assumed with, as in EKS',
-    },
-    roleSessionName: { env: 'AWS_ROLE_SESSION_NAME' },
+    // Not read from AWS_ROLE_ARN: that one is for web identities alone, and the default chain sees to those by itself.
+    roleArn: { help: 'a role to assume, with whatever other credentials there are' },
+    webIdentityFile: { help: 'file with a token that the role is assumed with; that of EKS is found without it' },
+    roleSessionName: {},
     baseUrl: {
       env: 'BEDROCK_BASE_URL',
       aliases: ['AWS_ENDPOINT_URL_BEDROCK_RUNTIME'],
