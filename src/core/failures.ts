@@ -52,7 +52,8 @@ export const failures = {
     type: 'invalid_request_error',
     source: 'downstream',
     retry: 'never',
-    message: 'nothing says where this request should go: send the header X-Provider, or a model in the body',
+    message:
+      'nothing says where this request should go: send the header X-Provider, or a model in a JSON body (Content-Type: application/json)',
   },
   invalid_proxy_path: {
     status: 400,
