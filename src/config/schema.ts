@@ -338,7 +338,7 @@ export function createConfigSchema(providers: readonly ProviderSettings[]) {
     ),
     max_request_bytes: field(
       z.int(),
-      'Longest request body, in bytes; above it: 413. Uploads may have more: sound 25 MiB, pictures 100 MiB. 0 or less means the default.',
+      'Longest request body, in bytes; above it: 413. Uploads may have more: sound 26 MiB (a file of 25 MiB and its form), pictures 100 MiB. 0 or less means the default.',
       defaults.max_request_bytes,
     ),
     request_timeout: field(time(), 'Longest a request may take in all. Default: no limit.'),

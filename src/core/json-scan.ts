@@ -366,6 +366,28 @@ export function findKey(bytes: Uint8Array, start: number, end: number, key: stri
   return i < end && bytes[i] === closeBrace && skipBlank(bytes, i + 1, end) === end ? found : null
 }
 
+/** The value range of the first top-level `key` of an object of which only the beginning, [start, end), is there. */
+export function findEarlyKey(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  key: string,
+): readonly [number, number] | null {
+  let i = skipBlank(bytes, start, end)
+  if (i >= end || bytes[i] !== openBrace) return null
+  for (i = skipBlank(bytes, i + 1, end); i < end && bytes[i] === quote; i = skipBlank(bytes, i + 1, end)) {
+    const keyStart = i
+    const valueStart = skipKey(bytes, i, end)
+    if (valueStart < 0) return null
+    i = endOfValue(bytes, valueStart, end)
+    if (i < 0) return null
+    if (isKey(bytes, keyStart, key)) return [valueStart, i]
+    i = skipBlank(bytes, i, end)
+    if (bytes[i] !== comma) return null
+  }
+  return null
+}
+
 function isKey(bytes: Uint8Array, start: number, key: string): boolean {
   for (let k = 0; k < key.length; k++) if (bytes[start + 1 + k] !== key.charCodeAt(k)) return false
   return bytes[start + 1 + key.length] === quote

@@ -24,6 +24,9 @@ export interface TapOptions {
   readonly forward: (bytes: Uint8Array) => void
 }
 
+/** Lines in one event: what is put together of many, each next to nothing, takes many times their bytes. */
+export const mostEventLines = 65_536
+
 const nothing = Buffer.alloc(0)
 const lf = 0x0a
 const cr = 0x0d
@@ -214,6 +217,10 @@ export class StreamTap {
 
   /** The exact reading. `tail`: the event lacks its end, so what is no whole JSON is a cut and not a broken event. */
   #examine(bytes: Uint8Array, from: number, to: number, tail: boolean): boolean {
+    if (hasTooManyLines(bytes, from, to)) {
+      this.failure = new Failure('stream_error', { cause: `an event has more than ${mostEventLines} lines` })
+      return false
+    }
     const { event, data } = readEvent(bytes, from, to, this.#first)
     this.#first = false
     // Comments and keep-alives; before the commit there is nobody to keep alive yet.
@@ -245,7 +252,12 @@ export class StreamTap {
   #takeTail(): void {
     const from = this.#whole
     const to = this.#length
-    if (to === from || isOnlyComment(this.#kept, from, to, this.#first)) return
+    if (to === from) return
+    if (hasTooManyLines(this.#kept, from, to)) {
+      this.truncated = true
+      return
+    }
+    if (isOnlyComment(this.#kept, from, to, this.#first)) return
     const { data } = readEvent(this.#kept, from, to, this.#first)
     if (data === null || data.trim() === '') {
       this.truncated = true
@@ -324,6 +336,16 @@ function startsPlainLine(bytes: Uint8Array, i: number, to: number): boolean {
   return bytes[i + 5] === 0x7b || (bytes[i + 5] === space && bytes[i + 6] === 0x7b)
 }
 
+function hasTooManyLines(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from <= mostEventLines) return false
+  let lines = 0
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i]
+    if (byte === lf || (byte === cr && bytes[i + 1] !== lf)) lines++
+  }
+  return lines > mostEventLines
+}
+
 function linesOf(bytes: Uint8Array, from: number, to: number, first: boolean): string[] {
   const text = utf8Text(bytes, from, to)
   return (first && text.charCodeAt(0) === 0xfeff ? text.slice(1) : text).split(/\r\n|\n|\r/)
@@ -392,9 +414,14 @@ const usageKey = Buffer.from('"usage"')
  */
 export function tapUsage(body: Uint8Array): Usage | null {
   const end = body.length
-  const hit = lastUsageKey(body)
+  let hit = lastUsageKey(body, end)
   if (hit < 0) return null
-  const found = topLevelValue(body, hit, end) ?? findKey(body, 0, end, 'usage')
+  let found: readonly [number, number] | null = null
+  for (let tries = 0; hit >= 0 && found === null && tries < mostUsageKeys; tries++) {
+    found = topLevelValue(body, hit, end)
+    hit = lastUsageKey(body, hit)
+  }
+  found ??= findKey(body, 0, end, 'usage')
   if (found === null) return null
   const plain = readUsage(body, found[0], found[1])
   if (plain !== null) return plain
@@ -404,16 +431,19 @@ export function tapUsage(body: Uint8Array): Usage | null {
 
 /** It stands near the end nearly always, where a loop finds it sooner than a call into the runtime. */
 const nearEnd = 1024
+/** Objects behind it may have a `usage` of their own. */
+const mostUsageKeys = 8
 
-function lastUsageKey(body: Uint8Array): number {
-  const first = Math.max(0, body.length - nearEnd)
-  for (let i = body.length - 7; i >= first; i--) {
+/** The last that ends before `end`, or −1. */
+function lastUsageKey(body: Uint8Array, end: number): number {
+  const first = Math.max(0, end - nearEnd)
+  for (let i = end - usageKey.length; i >= first; i--) {
     // The two rare bytes first: a quote, and the `g`.
     if (body[i] !== 0x22 || body[i + 4] !== 0x67) continue
     if (body[i + 1] === 0x75 && body[i + 2] === 0x73 && body[i + 3] === 0x61 && body[i + 5] === 0x65)
       if (body[i + 6] === 0x22) return i
   }
-  return first === 0 ? -1 : Buffer.prototype.lastIndexOf.call(body, usageKey)
+  return first === 0 ? -1 : Buffer.prototype.lastIndexOf.call(body, usageKey, first - 1)
 }
 
 const isBlank = (byte: number): boolean => byte === space || byte === lf || byte === cr || byte === 0x09

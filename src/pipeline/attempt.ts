@@ -79,6 +79,7 @@ export class Walk {
     this.#tries++
     this.exchange.attempts++
     this.exchange.target = target
+    this.exchange.upstreamStatus = 0
     const body = this.#body!
     const again = this.#targets.length > 1 || target.data.retry.attempts > 1
     // Lent bytes are good for this turn only, and others need not be kept.

@@ -35,6 +35,7 @@ export class Exchange {
   /** Spent inside upstream calls that have ended; `callStartedAt` ≥ 0 while one is open. */
   upstreamMs = 0
   callStartedAt = -1
+  /** Of the current attempt; 0 = it has none yet. */
   upstreamStatus = 0
   usage: Usage = noUsage
   /** What its request says of its price. */

@@ -65,11 +65,16 @@ export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records
   })
 }
 
-/** In nano-dollars; null: not known. What failed without having used anything up cost nothing. */
+/**
+ * In nano-dollars; null: not known. What its upstream refused cost nothing. What it had accepted and then broke off, or
+ * was left by its client, was likely charged: without a report of its usage nobody knows how much.
+ */
 function costOf(exchange: Exchange): number | null {
-  const { target, snapshot, usage, measured, failure, status } = exchange
-  if (target === null || (usage === noUsage && (failure !== null || status >= 400))) return 0
+  const { target, snapshot, usage, measured, failure, status, upstreamStatus } = exchange
   const { catalog } = snapshot
+  if (target === null) return 0
+  if (usage === noUsage && (failure !== null || status >= 400))
+    return upstreamStatus >= 200 && upstreamStatus <= 299 ? null : 0
   if (catalog === null) return null
   detail.answeredBy = exchange.answeredBy
   detail.nowMs = performance.timeOrigin + exchange.startedAt

@@ -1,6 +1,6 @@
 import { Failure } from '../core/failures.ts'
 import { isObject, type Json, type JsonObject } from '../core/json.ts'
-import { findKey, isString, readString } from '../core/json-scan.ts'
+import { findEarlyKey, findKey, isString, readString } from '../core/json-scan.ts'
 import { Again, type Answer, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
 import { AnswerTail, tapUsage } from '../core/stream-tap.ts'
 import { inBandError, statusOf } from '../core/upstream-error.ts'
@@ -44,6 +44,8 @@ export class JsonRelay implements Reply {
     this.#held = []
     this.#tail = new AnswerTail(tailBytes)
     this.#tail.push(start)
+    if (this.#exchange.target?.provider.answersWithModel === true)
+      this.#exchange.answeredBy = stringAt(start, findEarlyKey(start, 0, start.length, 'model'))
     this.#exchange.begin(200, this.#head.fixed, this.#head.forwarded, this.#head.contentLength, false)
     if (!this.#exchange.write(start)) this.#flow.hold()
     return null
@@ -63,7 +65,8 @@ export class JsonRelay implements Reply {
     const failure = checkStart(body)
     if (failure !== null) return failure
     const usage = tapUsage(body)
-    if (this.#exchange.target?.provider.answersWithModel === true) this.#exchange.answeredBy = modelOf(body)
+    if (this.#exchange.target?.provider.answersWithModel === true)
+      this.#exchange.answeredBy = stringAt(body, findKey(body, 0, body.length, 'model'))
     if (usage !== null) this.#exchange.usage = usage
     else {
       // Every good answer has usage, so this is rare: look closer.
@@ -159,11 +162,9 @@ export class LastWord implements Reply {
   }
 }
 
-/** The model that an answer names; '' when it names none. */
-function modelOf(body: Uint8Array): string {
-  const range = findKey(body, 0, body.length, 'model')
-  return range !== null && isString(body, range[0]) ? readString(body, range[0], range[1]) : ''
-}
+/** '' for what is no string. */
+const stringAt = (body: Uint8Array, range: readonly [number, number] | null): string =>
+  range !== null && isString(body, range[0]) ? readString(body, range[0], range[1]) : ''
 
 /** Nothing at all, or a page, is no answer, whatever its status says. */
 function checkStart(body: Uint8Array): Failure | null {

@@ -2,8 +2,8 @@ import type { Surface } from '../core/surface.ts'
 import { readForm } from './form-call.ts'
 import { readJson, refuse } from './json-call.ts'
 
-/** Uploads of sound have a limit of their own, OpenAI's. */
-const maxBodyBytes = 25 << 20
+/** OpenAI's limit is the file's: 25 MiB. The form around it needs some room. */
+const maxBodyBytes = 26 << 20
 
 /** https://platform.openai.com/docs/api-reference/audio/createTranscription */
 export const transcriptions: Surface = {

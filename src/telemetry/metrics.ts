@@ -135,7 +135,11 @@ function exchangeFamilies(series: readonly UsedSeries[]): Family[] {
       t => t.tokensCacheRead,
     ),
     counter('gateway_request_cost_usd_total', 'Cost of requests whose price is known.', t => t.costNanoUsd / 1e9),
-    counter('gateway_requests_unpriced_total', 'Successful requests whose cost is not known.', t => t.unpriced),
+    counter(
+      'gateway_requests_unpriced_total',
+      'Requests whose cost is not known: a model without a price, or an answer that broke off before its usage was reported.',
+      t => t.unpriced,
+    ),
     perProvider('gateway_provider_errors_total', 'Failed attempts.', series, totals =>
       errorTypes.map(type => [`error_type="${type}"`, totals.errors[type]]),
     ),

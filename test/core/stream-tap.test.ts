@@ -323,3 +323,22 @@ test('the tail of a long answer is enough for its usage', () => {
     assert.equal(tail.usage()?.total, 87)
   }
 })
+
+test('an event of very many lines ends the stream, before it is taken apart', () => {
+  const content = 'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
+  const many = `${'data:\n'.repeat(70_000)}\n`
+  const chunks = [Buffer.from(content), Buffer.from(many)]
+  assert.equal(tapped(chunks).failure, 'an event has more than 65536 lines')
+  assert.equal(tapped([Buffer.from(content + many)]).failure, 'an event has more than 65536 lines')
+  assert.equal(tapped([Buffer.from(content + many.slice(0, -1))]).truncated, true)
+})
+
+test('a `usage` of something behind it does not hide that of the answer', () => {
+  const body = Buffer.from(
+    '{"id":"c","choices":[],"usage":{"prompt_tokens":80,"completion_tokens":7,"total_tokens":87},"meta":{"steps":[{"usage":{"total_tokens":1}}]}}',
+  )
+  assert.equal(tapUsage(body)?.total, 87)
+  const tail = new AnswerTail(140)
+  tail.push(body)
+  assert.equal(tail.usage()?.total, 87)
+})

@@ -213,7 +213,7 @@ for (const variant of variants) {
     const heard = await send('/v1/audio/transcriptions', upload)
     assert.deepEqual([heard.status, heard.json], [200, { text: `${upload.bytes.length} bytes` }])
     assert.ok(gateway.upstream.requests[0].body.equals(upload.bytes))
-    const tooLong = await send('/v1/audio/transcriptions', form((25 << 20) + 1))
+    const tooLong = await send('/v1/audio/transcriptions', form((26 << 20) + 1))
     assert.deepEqual([tooLong.status, tooLong.error.code], [413, 'request_too_large'])
     const elsewhere = await send('/v1/embeddings', upload)
     assert.deepEqual([elsewhere.status, elsewhere.error.code], [413, 'request_too_large'])

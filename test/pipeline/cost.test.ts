@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { openCatalog } from '../../src/catalog/catalog.ts'
 import { parseDocument } from '../../src/catalog/document.ts'
 import { packCatalog } from '../../src/catalog/table.ts'
+import { Failure } from '../../src/core/failures.ts'
 import type { Json } from '../../src/core/json.ts'
 import { chatRequest, PipelineUnderTest, targetData } from './harness.ts'
 
@@ -71,6 +72,31 @@ test('a model without a price costs an unknown amount, a request that failed not
   assert.equal(pipeline.records[1].costNanoUsd, 0)
 })
 
+test('what was accepted and then broke off or was left, without a word of its usage, costs an unknown amount', () => {
+  const first = 'data: {"id":"c","model":"gpt-4o","choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
+  for (const end of ['cut', 'left', 'refused']) {
+    const pipeline = under()
+    const incoming = pipeline.ask(chatRequest({ stream: true }))
+    const [call] = pipeline.calls
+    if (end === 'refused') call.answer(503, '{"error":{"message":"no"}}')
+    else call.beginStream(first)
+    if (end === 'cut') call.handler.onEnd()
+    if (end === 'left') incoming.listener.onCancel()
+    assert.equal(pipeline.records[0].costNanoUsd, end === 'refused' ? 0 : -1, end)
+  }
+})
+
+test('the status of an attempt is not taken for that of the next', () => {
+  const pipeline = new PipelineUnderTest(
+    { targets: [targetData('one'), targetData('two')], strategy: { mode: 'fallback' } } as never,
+    { catalogOf: () => openCatalog(memory) },
+  )
+  pipeline.ask(chatRequest())
+  pipeline.calls[0].answer(500, '{"error":{"message":"no"}}')
+  pipeline.calls[1].handler.onFailure(new Failure('upstream_unreachable', { cause: 'ECONNREFUSED' }))
+  assert.deepEqual([pipeline.records[0].upstreamStatus, pipeline.records[0].costNanoUsd], [0, 0])
+})
+
 test('behind the name of a deployment the price is that of the model which answered', () => {
   const settings = { apiKey: 'k', baseUrl: 'http://one.test', deployment: 'ours', apiVersion: 'v', scope: '', auth: '' }
   for (const stream of [false, true]) {
@@ -86,6 +112,19 @@ test('behind the name of a deployment the price is that of the model which answe
     } else call.answer(200, completion('gpt-4o-2024-08-06'))
     assert.equal(pipeline.records[0].costNanoUsd, expected)
   }
+})
+
+test('a long answer that goes through as it comes says its model at the beginning', () => {
+  const settings = { apiKey: 'k', baseUrl: 'http://one.test', deployment: 'ours', apiVersion: 'v', scope: '', auth: '' }
+  const pipeline = under({ provider: 'azure-openai', settings })
+  pipeline.ask(chatRequest({ model: 'ours' }))
+  const [call] = pipeline.calls
+  const body = completion('gpt-4o-2024-08-06').replace('"x"', JSON.stringify('x'.repeat(100_000)))
+  call.handler.onSent()
+  call.head(200)
+  for (let at = 0; at < body.length; at += 16_384) call.data(body.slice(at, at + 16_384))
+  call.handler.onEnd()
+  assert.equal(pipeline.records[0].costNanoUsd, expected)
 })
 
 test('what is charged by the piece is counted from the request', () => {

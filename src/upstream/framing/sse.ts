@@ -1,6 +1,7 @@
 import { Failure } from '../../core/failures.ts'
 import { utf8Text } from '../../core/json-scan.ts'
 import type { StreamEvent } from '../../core/provider.ts'
+import { mostEventLines } from '../../core/stream-tap.ts'
 
 /**
  * Server-sent events as the HTML standard parses them (https://html.spec.whatwg.org/multipage/server-sent-events.html
@@ -13,8 +14,6 @@ export interface SseLimits {
   readonly maxBytes: number
 }
 
-/** Lines of data in one event: what is put together of many, each next to nothing, takes many times their bytes. */
-const mostLines = 65_536
 const lf = 0x0a
 const cr = 0x0d
 const nothing = Buffer.alloc(0)
@@ -120,8 +119,8 @@ export class SseParser {
       this.#data = this.#hasData ? `${this.#data}\n${value}` : value
       this.#hasData = true
       if (this.#data.length > this.#maxBytes) this.#fail()
-      else if (++this.#lines > mostLines)
-        this.#failure = new Failure('stream_error', { cause: `an event has more than ${mostLines} lines` })
+      else if (++this.#lines > mostEventLines)
+        this.#failure = new Failure('stream_error', { cause: `an event has more than ${mostEventLines} lines` })
     }
   }
 
