@@ -32,7 +32,7 @@ const providersOf = ({ targets }: SnapshotData): Promise<Provider[]> =>
 
 export async function startPipeline(
   data: ThreadData,
-  { snapshot, userAgent }: PipelineData,
+  { snapshot, userAgent, heldBytesBudget }: PipelineData,
   metrics: ThreadMetrics,
   log: Log,
 ): Promise<PipelineThread> {
@@ -64,6 +64,7 @@ export async function startPipeline(
       records,
       catalogOf: openCatalog,
       targetState: new TargetState(data.memory.targets),
+      heldBytesBudget,
       unsupported: new UnsupportedNotes(log.warn),
     },
     snapshot,

@@ -303,7 +303,7 @@ export function createConfigSchema(providers: readonly ProviderSettings[]) {
         ),
         worker_memory_mb: field(
           whole(64, 65_536),
-          'A worker that uses more memory than this is drained and replaced.',
+          'A worker that uses more memory than this is drained and replaced. Request bodies that come in pieces may take half of it; more are answered with 503.',
           defaults.runtime.worker_memory_mb,
         ),
         stuck_after: field(

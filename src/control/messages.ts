@@ -37,6 +37,8 @@ export interface ThreadData {
 export interface PipelineData {
   readonly snapshot: SnapshotData
   readonly userAgent: string
+  /** What may be kept of request bodies under way, in all. */
+  readonly heldBytesBudget: number
 }
 
 export interface WorkerData extends ThreadData, PipelineData {}

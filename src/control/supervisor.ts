@@ -11,6 +11,7 @@ import type {
   AcceptorData,
   FromThread,
   PairMessage,
+  PipelineData,
   SharedMemory,
   ToAcceptor,
   ToWorker,
@@ -256,9 +257,14 @@ export class Supervisor {
     return -1
   }
 
+  #pipelineData(): PipelineData {
+    const { userAgent, workerMemoryMb } = this.#options
+    return { snapshot: this.#snapshot, userAgent, heldBytesBudget: (workerMemoryMb / 2) * 1024 * 1024 }
+  }
+
   #spawnWorker(): Thread {
     const { options, row, records, common } = this.#prepare()
-    const data: WorkerData = { ...common, snapshot: this.#snapshot, userAgent: options.userAgent }
+    const data: WorkerData = { ...common, ...this.#pipelineData() }
     const worker = new Worker(options.entries.worker, {
       workerData: data,
       name: 'worker',
@@ -272,7 +278,7 @@ export class Supervisor {
 
   #spawnAcceptor(): Thread {
     const { options, row, records, common } = this.#prepare()
-    const pipeline = options.workers === 0 ? { snapshot: this.#snapshot, userAgent: options.userAgent } : null
+    const pipeline = options.workers === 0 ? this.#pipelineData() : null
     const data: AcceptorData = {
       ...common,
       engine: options.engine,

@@ -150,6 +150,11 @@ export class Walk {
     this.#giveUp(failure)
   }
 
+  /** It may be needed once more. */
+  get keepsBody(): boolean {
+    return this.#body !== null
+  }
+
   /** Whether these bytes are good for this turn only. */
   isLent(bytes: Uint8Array): boolean {
     return bytes === this.#lent
@@ -461,6 +466,7 @@ class Attempt implements UpstreamHandler, Flow {
 
   onSent(): void {
     this.#isSent = true
+    if (!this.#walk.keepsBody) this.#exchange.releaseBody()
     this.#exchange.incoming.sent()
   }
 

@@ -8,6 +8,7 @@ import type { KeyData } from '../core/snapshot.ts'
 import type { Measured, Surface } from '../core/surface.ts'
 import { adoptTrace, type TraceContext } from '../core/trace.ts'
 import type { CompiledTarget, Snapshot } from './compile.ts'
+import type { HeldBytes } from './held-bytes.ts'
 
 /** The state of one request, from accept to record. */
 export class Exchange {
@@ -47,6 +48,9 @@ export class Exchange {
   failure: Failure | null = null
   firstByteAt = -1
   requestBytes = 0
+  /** Where its body is counted while it is kept, and how much of it. */
+  heldIn: HeldBytes | null = null
+  heldBytes = 0
   responseBytes = 0
   /** The first byte of an answer is out: no other answer is possible any more. */
   committed = false
@@ -163,12 +167,18 @@ export class Exchange {
     return this.target === null ? this.extraHeaders : `${this.extraHeaders}x-gateway-provider: ${this.target.key}\r\n`
   }
 
+  /** Its body is not needed any more. */
+  releaseBody(): void {
+    this.heldIn?.release(this)
+  }
+
   /** Exactly once, whatever happened. */
   finish(): void {
     if (this.over) return
     this.over = true
     if (this.#heartbeat !== null) clearInterval(this.#heartbeat)
     this.endCall()
+    this.releaseBody()
     this.#onFinish(this)
   }
 

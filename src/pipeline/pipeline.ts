@@ -15,6 +15,7 @@ import { withDeployment } from './deployment.ts'
 import { Exchange } from './exchange.ts'
 import { Forward } from './forward.ts'
 import { resolveAlias } from './forward-target.ts'
+import { HeldBytes } from './held-bytes.ts'
 import { modelsAnswer } from './models.ts'
 import { finishRecord, type RecordSink } from './record.ts'
 
@@ -27,6 +28,8 @@ export interface PipelineParts extends Registries {
   readonly metrics: ThreadMetrics
   readonly buckets: SharedArrayBuffer
   readonly records: RecordSink
+  /** What may be kept of bodies under way, in all; no limit without. */
+  readonly heldBytesBudget?: number
 }
 
 export class Pipeline {
@@ -34,9 +37,11 @@ export class Pipeline {
   readonly #routes: RouteTable
   #snapshot: Snapshot
   #buckets: TokenBuckets | null = null
+  readonly held: HeldBytes
 
   constructor(parts: PipelineParts, data: SnapshotData) {
     this.#parts = parts
+    this.held = new HeldBytes(parts.heldBytesBudget ?? Number.POSITIVE_INFINITY)
     this.#routes = routeTable(parts.surfaces)
     this.#snapshot = this.#compile(data, parts.providers)
   }
@@ -128,13 +133,18 @@ class Listener implements IncomingListener {
       this.#forward.body(chunk, last)
       return
     }
-    if (!last) {
-      this.#held ??= []
-      this.#held.push(Buffer.from(chunk))
+    if (last && this.#held === null) {
+      this.#walk = this.#pipeline.run(exchange, route, { bytes: chunk, isLent: true })
       return
     }
-    if (this.#held === null) {
-      this.#walk = this.#pipeline.run(exchange, route, { bytes: chunk, isLent: true })
+    const refused = this.#pipeline.held.take(exchange, chunk.length)
+    if (refused !== null) {
+      this.#held = null
+      return exchange.fail(refused)
+    }
+    this.#held ??= []
+    if (!last) {
+      this.#held.push(Buffer.from(chunk))
       return
     }
     const bytes = Buffer.concat([...this.#held, chunk])

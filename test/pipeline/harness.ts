@@ -3,8 +3,8 @@ import type { HeaderBlock } from '../../src/core/header-block.ts'
 import type { ForwardedHeader, Incoming, IncomingListener } from '../../src/core/incoming.ts'
 import type { ExchangeRecord } from '../../src/core/record.ts'
 import type { SnapshotData, TargetData } from '../../src/core/snapshot.ts'
-import type { Registries } from '../../src/pipeline/compile.ts'
-import { Pipeline } from '../../src/pipeline/pipeline.ts'
+
+import { Pipeline, type PipelineParts } from '../../src/pipeline/pipeline.ts'
 import { UnsupportedNotes } from '../../src/pipeline/unsupported.ts'
 import { createMetricMemory, readMetrics, threadMetrics } from '../../src/shared/metric-rows.ts'
 import { TargetState, targetStateBytes } from '../../src/shared/target-state.ts'
@@ -216,7 +216,7 @@ export class PipelineUnderTest {
 
   constructor(
     data: Partial<SnapshotData> = {},
-    registries: Partial<Pick<Registries, 'providers' | 'surfaces' | 'catalogOf'>> = {},
+    registries: Partial<Pick<PipelineParts, 'providers' | 'surfaces' | 'catalogOf' | 'heldBytesBudget'>> = {},
   ) {
     const origin = (url: string): Origin => ({
       url,
