@@ -28,7 +28,14 @@ const same: [string, string, string][] = [
     'amazon.nova-lite-v1:0',
   ],
   ['azure-openai', 'gpt-4o-2024-08-06', 'gpt-4o'],
+  ['fireworks', 'accounts/fireworks/models/kimi-k3p1-pro', 'kimi-k3p1-pro'],
 ]
+
+test('what is sold under a name of its own is found in the section of that name', () => {
+  const question = usageOf({ prompt: 1_000_000, completion: 0 })
+  assert.equal(shipped.price('voyage', 'voyage-4-large', question, {})?.costNanoUsd, 120_000_000)
+  assert.equal(shipped.price('voyage', 'voyage-3', question, {})?.costNanoUsd, 60_000_000)
+})
 
 for (const [provider, id, other] of same)
   test(`${provider} charges ${id} like ${other}`, () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { root } from '../catalog/support.ts'
@@ -7,6 +8,7 @@ import { root } from '../catalog/support.ts'
 interface Script {
   differences(before: object, after: object): string[]
   write(document: object): string
+  counts(document: object): Record<string, number>
   generate(): Promise<{ sections: { id: string; models: { id: string; source?: string }[] }[] }>
 }
 const script = (await import(pathToFileURL(`${root}scripts/catalog.js`).href)) as Script
@@ -48,4 +50,16 @@ test('the document needs neither the network nor the data package to be built in
     .split('\n')
   // Only a link to what the units are called after.
   assert.deepEqual(source, [`${root}src/catalog/units.ts`])
+})
+
+test('the documentation says how much of it there is', () => {
+  const { models, sections, priced, withContext, withMaxOutput, withCapabilities } = script.counts(
+    JSON.parse(readFileSync(`${root}catalog/models.json`, 'utf8')),
+  )
+  const text = readFileSync(`${root}docs/models.md`, 'utf8').replace(/\s+/g, ' ')
+  const said = (count: number): string => count.toLocaleString('en')
+  assert.ok(text.includes(`${said(models)} models in ${sections} sections`))
+  assert.ok(text.includes(`${said(priced)} have a price, ${said(withContext)} a context window`))
+  assert.ok(text.includes(`${said(withMaxOutput)} a longest answer and ${said(withCapabilities)} capabilities`))
+  assert.ok(readFileSync(`${root}CHANGELOG.md`, 'utf8').includes(`A catalog of ${said(models)} models`))
 })
