@@ -1,5 +1,6 @@
 import { defineProvider, type TargetContext } from '../src/core/provider.ts'
 import { apiRoot, versionOf } from './base-url.ts'
+import { imageEdits, images } from './dialects/fireworks/images.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
@@ -30,6 +31,8 @@ export const fireworks = defineProvider({
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise', floatsOnly: true }),
+    images,
+    imageEdits,
     transcriptions: openai.transcriptions({ ...audio, path: '/audio/transcriptions' }),
     translations: openai.translations({ ...audio, path: '/audio/translations' }),
   },
@@ -39,8 +42,11 @@ export const fireworks = defineProvider({
     'accounts/fireworks/models/gpt-oss-120b',
     'accounts/fireworks/models/llama-v3p3-70b-instruct',
     'nomic-ai/nomic-embed-text-v1.5',
+    'accounts/fireworks/models/flux-1-schnell-fp8',
+    'accounts/fireworks/models/flux-kontext-pro',
     'whisper-v3',
     'whisper-v3-turbo',
   ],
-  notes: 'Models are named `accounts/fireworks/models/…`.',
+  notes:
+    'Models are named `accounts/fireworks/models/…`. FLUX and Stable Diffusion give pictures, FLUX Kontext addresses of pictures.',
 })

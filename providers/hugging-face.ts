@@ -1,6 +1,6 @@
 import { defineProvider, type TargetContext } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
-import { featureExtraction, textToImage } from './dialects/hugging-face.ts'
+import { featureExtraction, speechRecognition, textToImage } from './dialects/hugging-face.ts'
 import { openai } from './dialects/openai.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
@@ -27,9 +27,10 @@ export const huggingFace = defineProvider({
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     embeddings: featureExtraction({ root: tasks }),
     images: textToImage({ root: tasks }),
+    transcriptions: speechRecognition({ root: tasks }),
   },
   anyModel: true,
   models: ['meta-llama/Llama-3.3-70B-Instruct', 'openai/gpt-oss-120b', 'Qwen/Qwen3-32B'],
   notes:
-    'A model may end in `:PROVIDER`, `:fastest` or `:cheapest`. Vectors and pictures come from its own machines: pictures as bytes, one at a time.',
+    'A model may end in `:PROVIDER`, `:fastest` or `:cheapest`. Vectors, pictures and transcripts come from its own machines.',
 })

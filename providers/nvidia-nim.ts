@@ -1,7 +1,10 @@
 import { isObject } from '../src/core/json.ts'
 import { defineProvider, type TargetContext } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
+import { text } from './dialects/chat-request.ts'
+import { toUpstreamError } from './dialects/error-body.ts'
 import { openai } from './dialects/openai.ts'
+import { drawnPictures } from './dialects/pictures.ts'
 import { type Rerank, readRankings, rerankCodec, rerankUsage } from './dialects/rerank.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
@@ -44,6 +47,25 @@ const rerank: Rerank = {
 /** Scores are log-odds there, and between 0 and 1 elsewhere. */
 const logistic = (logit: number): number => 1 / (1 + Math.exp(-logit))
 
+const isVisual = (model: string): boolean => /^(?:black-forest-labs|stabilityai)\//.test(model)
+
+/** https://docs.api.nvidia.com/nim/reference/black-forest-labs-flux_1-schnell-infer, https://docs.api.nvidia.com/nim/reference/visual-models-apis */
+const images = drawnPictures({
+  root: target => (isHosted(target) ? 'https://ai.api.nvidia.com/v1' : apiRoot(target.settings.baseUrl, '/v1')),
+  serves: isVisual,
+  path: target => (isHosted(target) ? `/genai/${target.model.split('/').map(encodeURIComponent).join('/')}` : '/infer'),
+  check(refusal, { model }) {
+    if (!/^[\w-]+\/[\w.-]+$/.test(model)) refusal.invalid('model', 'model must be publisher/name')
+  },
+  failure: toUpstreamError,
+  own: ['seed', 'steps', 'cfg_scale', 'mode', 'image', 'negative_prompt'],
+  body: ({ prompt, options }) => ({ prompt, ...options }),
+  read({ artifacts }) {
+    const made = Array.isArray(artifacts) ? artifacts.filter(isObject) : []
+    return { pictures: made.map(({ base64 }) => text(base64)).filter(Boolean) }
+  },
+})
+
 /** https://docs.api.nvidia.com/nim/reference/llm-apis */
 export const nvidiaNim = defineProvider({
   id: 'nvidia-nim',
@@ -54,6 +76,7 @@ export const nvidiaNim = defineProvider({
   codecs: {
     chat: openai.chat({ path: '/chat/completions', relay: 'normalise', tokenLimit: 'max_tokens' }),
     rerank: rerankCodec(rerank),
+    images,
     // Retrieval models want `input_type`, which goes on as it comes.
     embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise' }),
   },

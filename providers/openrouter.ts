@@ -1,5 +1,6 @@
 import { defineProvider } from '../src/core/provider.ts'
 import { openai } from './dialects/openai.ts'
+import { imageEdits, images } from './dialects/openrouter.ts'
 import { hosted } from './hosted.ts'
 import { openaiModels } from './model-lists.ts'
 
@@ -30,7 +31,10 @@ export const openrouter = defineProvider({
     // https://openrouter.ai/docs/api-reference/embeddings
     embeddings: openai.embeddings({ path: '/embeddings', relay: 'normalise' }),
     rerank: openai.rerank({ path: '/rerank', relay: 'normalise' }),
+    images,
+    imageEdits,
   },
+  imageFormats: ['b64_json'],
   anyModel: true,
   models: ['openrouter/auto', 'anthropic/claude-sonnet-4', 'google/gemini-2.5-pro', 'openai/gpt-4o'],
 })

@@ -6,6 +6,7 @@ import { anthropic } from './dialects/anthropic.ts'
 import { type EmbeddingMethod, embedContent, predictEmbeddings } from './dialects/gemini/embeddings.ts'
 import { toUpstreamError } from './dialects/gemini/error.ts'
 import type { GeminiHost } from './dialects/gemini/host.ts'
+import { rerank } from './dialects/gemini/rerank.ts'
 import { gemini } from './dialects/gemini.ts'
 import { openai } from './dialects/openai.ts'
 import { mistralChat } from './mistral.ts'
@@ -76,6 +77,7 @@ const families = [
   'text-multilingual-embedding-',
   'textembedding-gecko',
   'claude-',
+  'semantic-ranker-',
 ]
 /** Whole ids: `meta/` or `google/` alone are how other hosts name what they serve. */
 const asService = [
@@ -136,6 +138,7 @@ export const vertexAi = defineProvider({
     },
     images: { ...gemini.images(host), serves: model => /imagen-|-image/.test(model) },
     speech: gemini.speech(host),
+    rerank: rerank(rankingRoot),
   },
   modelPrefixes: [...families, ...families.map(family => `models/${family}`), 'publishers/', ...asService],
   models: [
@@ -150,6 +153,7 @@ export const vertexAi = defineProvider({
     'gemini-embedding-001',
     'text-embedding-005',
     'imagen-4.0-generate-001',
+    'semantic-ranker-default-004',
   ],
   notes:
     'Gemini in its own wire format, Claude in Anthropic’s, Mistral in its own, `vendor/model` through the OpenAI-compatible endpoint, a number as an endpoint of one’s own.',
@@ -161,6 +165,12 @@ function hostOf(region: string): string {
   return region === 'us' || region === 'eu'
     ? `aiplatform.${region}.rep.googleapis.com`
     : `${region}-aiplatform.googleapis.com`
+}
+
+/** Rankings are another API's, of the whole world; behind a base URL of one's own everything is behind it. */
+function rankingRoot({ settings: { projectId, baseUrl } }: TargetContext): string {
+  const place = `/v1/projects/${pathSegment('project_id', projectId)}/locations/global`
+  return `${baseUrl ? new URL(baseUrl).origin : 'https://discoveryengine.googleapis.com'}${place}`
 }
 
 /** Takes a host, or whichever URL of the project's location was at hand. */

@@ -1,7 +1,7 @@
-import { type Codec, RawBody } from '../../src/core/provider.ts'
+import type { Codec } from '../../src/core/provider.ts'
 import { embeds, fromEmbedAnswer, toEmbedBody } from './bedrock/embeddings.ts'
 import { draws, fromImageAnswer, toImageBody } from './bedrock/images.ts'
-import { ranks, rerank, withSearchUnits } from './bedrock/rerank.ts'
+import { ranks, rerank } from './bedrock/rerank.ts'
 import { toUpstreamError } from './converse/error.ts'
 import { modelPath } from './converse/models.ts'
 import { rerankCodec } from './rerank.ts'
@@ -35,16 +35,9 @@ export const bedrock = {
   },
   /** `root`: of another service than the models', in the same region. */
   rerank(root: (settings: Readonly<Record<string, string>>) => string): Codec {
-    const codec = rerankCodec({ ...rerank, root: ({ settings }) => root(settings) })
     return {
-      ...codec,
+      ...rerankCodec({ ...rerank, root: ({ settings }) => root(settings) }),
       serves: ranks,
-      decode(body, target) {
-        const read = codec.decode(body, target)
-        return 'body' in read && !(read.body instanceof RawBody)
-          ? withSearchUnits({ body: read.body, usage: read.usage }, target)
-          : read
-      },
       failure: toUpstreamError,
     }
   },

@@ -1,11 +1,13 @@
 import { noUsage } from '../../src/core/chat.ts'
 import { Failure } from '../../src/core/failures.ts'
+import { fieldOf } from '../../src/core/form.ts'
 import type { JsonObject } from '../../src/core/json.ts'
-import type { Answer, Codec, RawBody, TargetContext } from '../../src/core/provider.ts'
-import { omittedParameters, Refusal, refuseOmitted, text } from './chat-request.ts'
+import { type Codec, type FormRequest, RawBody, type TargetContext } from '../../src/core/provider.ts'
+import { mimeTypeOf, omittedParameters, Refusal, refuseOmitted } from './chat-request.ts'
 import { embeddingList, embeddingParams, readTexts, readVectors, textCount } from './embedding.ts'
 import { toUpstreamError } from './error-body.ts'
-import { toSize } from './image-size.ts'
+import { transcript } from './openai/transcriptions.ts'
+import { drawnPictures } from './pictures.ts'
 
 /** Tasks on Hugging Face's own machines. https://huggingface.co/docs/inference-providers/tasks/index */
 export interface Tasks {
@@ -26,9 +28,13 @@ const pathTo =
   ({ model }: TargetContext): string =>
     `${modelPath(model) ?? '/models/unknown'}${task}`
 
+function checkModel(refusal: Refusal, { model }: TargetContext): void {
+  if (modelPath(model) === null) refusal.invalid('model', 'model must be owner/name')
+}
+
 function start(request: JsonObject, known: ReadonlySet<string>, target: TargetContext): Refusal {
   const refusal = new Refusal()
-  if (modelPath(target.model) === null) refusal.invalid('model', 'model must be owner/name')
+  checkModel(refusal, target)
   refuseOmitted(omittedParameters(request, known), target.onUnsupportedParam, refusal)
   return refusal
 }
@@ -57,52 +63,36 @@ export const featureExtraction = ({ root }: Tasks): Codec => ({
   failure: toUpstreamError,
 })
 
-const pictureOptions = ['guidance_scale', 'negative_prompt', 'num_inference_steps', 'scheduler', 'seed'] as const
-const pictureKnown: ReadonlySet<string> = new Set([
-  'model',
-  'prompt',
-  'n',
-  'size',
-  'response_format',
-  ...pictureOptions,
-])
-
 /** https://huggingface.co/docs/inference-providers/tasks/text-to-image */
-export const textToImage = ({ root }: Tasks): Codec => ({
+export const textToImage = ({ root }: Tasks): Codec =>
+  drawnPictures({
+    root,
+    path: pathTo(''),
+    check: checkModel,
+    own: ['guidance_scale', 'negative_prompt', 'num_inference_steps', 'scheduler', 'seed'],
+    body: ({ prompt, options }) => ({
+      inputs: prompt,
+      ...(Object.keys(options).length > 0 && { parameters: options }),
+    }),
+  })
+
+/** Json or text; what times there are can't be told from what the models make of them. https://huggingface.co/docs/inference-providers/tasks/automatic-speech-recognition */
+export const speechRecognition = ({ root }: Tasks): Codec<FormRequest> => ({
   relay: null,
   framing: 'sse',
   root,
   path: pathTo(''),
-  encode(request: JsonObject, target) {
-    const refusal = start(request, pictureKnown, target)
-    const { n, response_format: format } = request
-    if (n !== undefined && n !== null && n !== 1)
-      refusal.unsupported('n', 'this model draws one picture at a time: n must be 1')
-    if (format !== undefined && format !== null && format !== 'b64_json')
-      refusal.unsupported(
-        'response_format',
-        'this model gives pictures, no addresses: response_format must be b64_json',
-      )
-    if (request.stream === true) refusal.unsupported('stream', 'this model does not stream its pictures')
-    const parameters = toSize(request.size, refusal)
-    for (const name of pictureOptions)
-      if (request[name] !== undefined && request[name] !== null) parameters[name] = request[name]
-    const body: JsonObject = { inputs: text(request.prompt) }
-    if (Object.keys(parameters).length > 0) body.parameters = parameters
-    return refusal.failure ?? body
+  encode(request, target) {
+    const refusal = new Refusal()
+    checkModel(refusal, target)
+    const file = request.parts.find(({ name, filename }) => name === 'file' && filename !== null)
+    const format = fieldOf(request, 'response_format') || 'json'
+    if (format !== 'json' && format !== 'text')
+      refusal.unsupported('response_format', `this model has no \`response_format\` ${format.slice(0, 64)}`)
+    if (file === undefined) refusal.invalid('file', 'file must be a file')
+    if (file === undefined || refusal.failure !== null) return refusal.failure!
+    return new RawBody(file.contentType || mimeTypeOf(file.filename ?? '') || 'audio/wav', file.bytes)
   },
-  decode: body =>
-    new Failure('upstream_error', { cause: toUpstreamError(200, body).message || 'the answer is no picture' }),
-  decodeBytes: toPictures,
+  decode: transcript,
   failure: toUpstreamError,
 })
-
-function toPictures({ contentType, bytes }: RawBody, { nowMs = 0 }: TargetContext): Answer<JsonObject> | Failure {
-  if (!contentType.toLowerCase().startsWith('image/') || bytes.length === 0)
-    return new Failure('upstream_error', { cause: `the answer is ${contentType}, no picture` })
-  const picture = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
-  return {
-    body: { created: Math.floor(nowMs / 1000), data: [{ b64_json: picture }] },
-    usage: { ...noUsage, images: 1 },
-  }
-}

@@ -9,3 +9,15 @@ export function toSize(size: Json | undefined, refusal: Refusal): JsonObject {
   refusal.invalid('size', 'size must be WIDTHxHEIGHT in pixels')
   return {}
 }
+
+/** The one of the vendor's ratios (`16:9`) that is nearest to the size; `''` for `auto`. */
+export function toRatio(size: Json | undefined, ratios: readonly string[], refusal: Refusal): string {
+  const { width, height } = toSize(size, refusal) as { width?: number; height?: number }
+  if (width === undefined || height === undefined) return ''
+  const asked = Math.log(width / height)
+  const distance = (ratio: string): number => {
+    const [across, down] = ratio.split(':').map(Number)
+    return Math.abs(Math.log(across / down) - asked)
+  }
+  return ratios.reduce((best, ratio) => (distance(ratio) < distance(best) ? ratio : best))
+}

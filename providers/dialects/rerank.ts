@@ -36,6 +36,8 @@ export interface Rerank {
   encode(request: RerankRequest, target: TargetContext): JsonObject
   /** null: the answer is none. */
   decode(body: JsonObject): Rankings | null
+  /** Search units are billed by the query: one for every so many documents. */
+  readonly documentsPerSearch?: number
   /** What is wrong with the model's name, if it becomes part of a path. */
   readonly isModel?: (model: string) => boolean
 }
@@ -59,7 +61,7 @@ export function rerankCodec({ root, path, own = [], isModel = () => true, ...ven
       const read = vendor.decode(body)
       return read === null
         ? new Failure('upstream_error', { cause: 'the answer has no ranking' })
-        : rankedAnswer(read, target)
+        : rankedAnswer(withSearches(read, target, vendor.documentsPerSearch), target)
     },
     failure: toUpstreamError,
   }
@@ -78,6 +80,17 @@ function readRequest({ query, documents, top_n }: JsonObject, refusal: Refusal):
 function textOf(document: Json): string | null {
   if (typeof document === 'string') return document
   return isObject(document) && typeof document.text === 'string' ? document.text : null
+}
+
+function withSearches(read: Rankings, { request }: TargetContext, perSearch: number | undefined): Rankings {
+  if (perSearch === undefined) return read
+  const documents = isObject(request) && Array.isArray(request.documents) ? request.documents.length : 0
+  const searchUnits = Math.ceil(documents / perSearch)
+  return {
+    ...read,
+    usage: { ...(read.usage ?? noUsage), searchUnits },
+    meta: { billed_units: { search_units: searchUnits } },
+  }
 }
 
 /** Best first, no more than asked for, with the documents where the client wants them back. */

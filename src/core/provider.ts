@@ -176,6 +176,8 @@ export interface RoundTrip {
    */
   readonly to: string
   readonly body?: JsonObject | RawBody
+  /** It only asks, so that it may be repeated should it fail for a moment; a GET needs not say so. */
+  readonly isPoll?: boolean
   /** Not before so many ms from now. */
   readonly waitMs?: number
   /** Its answer is the stream that the client asked for, in the codec's framing, for `events`. */
@@ -184,6 +186,8 @@ export interface RoundTrip {
   readonly events?: (target: TargetContext) => EventDecoder
   /** In place of the codec's own. */
   readonly decode?: (body: JsonObject, target: TargetContext) => Answer | Again | Failure
+  /** In place of the codec's own. */
+  readonly decodeBytes?: (body: RawBody, target: TargetContext) => Answer | Again | Failure
   /** Where a POST without a body ends the job, should the client leave or it come to nothing before there is an answer. */
   readonly abandon?: string
 }
@@ -220,6 +224,8 @@ export interface Codec<Request = JsonObject, Body extends JsonObject | RawBody =
   readonly defaultModel?: string
   /** Constant headers beyond auth and content type; lower-case names. */
   readonly headers?: Readonly<Record<string, string>>
+  /** The `Accept` of requests that are not answered by a stream; absent: JSON, and whatever else the surface allows. */
+  readonly accept?: string
   /** Those of the first request, in place of `headers`, where they follow from what is asked. Few and constant. */
   headersFor?(target: TargetContext): Readonly<Record<string, string>> | undefined
   /** The upstream's name for the completion ceiling; what the client sent is brought to it. Absent: left as it came. */
@@ -233,7 +239,7 @@ export interface Codec<Request = JsonObject, Body extends JsonObject | RawBody =
   /** An answer that is a bare array comes as `{ data: [...] }`. */
   decode(body: JsonObject, target: TargetContext): Answer<Body> | Again | Failure
   /** For answers that are not JSON. Absent: where the surface allows such answers they go through as they came. */
-  decodeBytes?(body: RawBody, target: TargetContext): Answer<Body> | Failure
+  decodeBytes?(body: RawBody, target: TargetContext): Answer<Body> | Again | Failure
   /** Absent: no streams. */
   events?(target: TargetContext): EventDecoder
   failure(status: number, body: JsonObject | null): UpstreamError

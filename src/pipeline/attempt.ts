@@ -157,7 +157,7 @@ export class Walk {
 
   /** Whether these bytes are good for this turn only. */
   isLent(bytes: Uint8Array): boolean {
-    return bytes === this.#lent
+    return this.#lent !== null && bytes.buffer === this.#lent.buffer
   }
 
   /** The client has caught up. */
@@ -276,7 +276,8 @@ class Attempt implements UpstreamHandler, Flow {
       const encoded = this.#encode(body)
       if (encoded instanceof Failure) return encoded
       const isRaw = encoded instanceof RawBody
-      const contentType = isRaw ? encoded.contentType : call.contentType
+      // What a codec has written anew is JSON, also where a form was read.
+      const contentType = isRaw ? encoded.contentType : this.#codec.encode === null ? call.contentType : ''
       const { headers, headersFor } = this.#codec
       const own = headersFor === undefined ? headers : this.#codec.headersFor!(this.#context)
       const path = this.#codec.path(this.#context)
@@ -304,14 +305,14 @@ class Attempt implements UpstreamHandler, Flow {
   }
 
   #route({ method, root, path, hasJson, streams, headers }: RoutePlan): Route {
-    const { framing, decodeBytes } = this.#codec
+    const { framing, decodeBytes, accept } = this.#codec
     const takesBytes = this.#exchange.surface!.hasByteAnswers || decodeBytes !== undefined
     return this.target.routes.to({
       method,
       root,
       path,
       contentType: hasJson ? jsonContent : '',
-      accept: streams ? framings[framing]!.types[0]! : takesBytes ? '*/*' : jsonContent,
+      accept: streams ? framings[framing]!.types[0]! : (accept ?? (takesBytes ? '*/*' : jsonContent)),
       headers,
     })
   }
@@ -516,7 +517,9 @@ class Attempt implements UpstreamHandler, Flow {
     const head: AnswerHead = { fixed: this.target.jsonHeaders, forwarded, contentLength: headers.contentLength }
     const bytesHead = { ...head, fixed: this.target.plainHeaders }
     const isBytes = type !== '' && !isJsonType(type)
-    const { decodeBytes } = this.#codec
+    const decodeBytes =
+      this.#trip?.decodeBytes ??
+      (this.#codec.decodeBytes && ((body, context) => this.#codec.decodeBytes!(body, context)))
     // A proxy's page is no answer, whatever its status says.
     if (isBytes && /^text\/html\b/i.test(type)) return new Failure('upstream_error', { cause: 'the answer is a page' })
     if (isBytes && surface.hasByteAnswers && (decodeBytes === undefined || isVerbatim))
@@ -626,8 +629,14 @@ class Attempt implements UpstreamHandler, Flow {
   /** A call that failed. A poll whose failure may pass is repeated: the job runs on, and another would cost again. */
   #failTrip(failure: Failure): void {
     const trip = this.#trip
-    const isPoll = trip !== null && trip.body === undefined && trip.method !== 'POST' && trip.stream !== true
-    if (!isPoll || this.#reply instanceof LastWord || this.#isOrphan || failure.retry !== 'same')
+    const isGet = trip !== null && trip.body === undefined && trip.method !== 'POST' && trip.stream !== true
+    if (
+      trip === null ||
+      !(isGet || trip.isPoll === true) ||
+      this.#reply instanceof LastWord ||
+      this.#isOrphan ||
+      failure.retry !== 'same'
+    )
       return this.#fail(failure)
     if (++this.#failedPolls > mostFailedPolls) return this.#fail(failure)
     this.#exchange.endCall()

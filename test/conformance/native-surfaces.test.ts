@@ -83,14 +83,16 @@ function settle(codec: Codec, recorded: ResponseCase): { read: Settled; trips: R
   const target = context(recorded.model, recorded.request)
   const trips: RoundTrip[] = []
   let decode: RoundTrip['decode'] = codec.decode
+  let decodeBytes: RoundTrip['decodeBytes'] = codec.decodeBytes
   for (const answer of answersOf(recorded)) {
     const read: ReturnType<Codec['decode']> =
       typeof answer.bytes === 'string' && typeof answer.contentType === 'string'
-        ? codec.decodeBytes!(new RawBody(answer.contentType, Buffer.from(answer.bytes, 'base64')), target)
+        ? decodeBytes!(new RawBody(answer.contentType, Buffer.from(answer.bytes, 'base64')), target)
         : decode!(structuredClone(answer), target)
     if (!(read instanceof Again)) return { read, trips }
-    const { decode: then, events: _, ...trip }: RoundTrip = read.trip
+    const { decode: then, decodeBytes: thenBytes, events: _, ...trip }: RoundTrip = read.trip
     decode = then ?? codec.decode
+    decodeBytes = thenBytes ?? codec.decodeBytes
     trips.push(trip)
   }
   return { read: { body: {}, usage: noUsage }, trips }
@@ -101,8 +103,8 @@ for (const provider of providers)
     const codec = provider.codecs[surface]
     if (codec === undefined || codec.relay !== null) continue
     const { id } = provider
-    const encode = codec.encode
-    assert.ok(encode !== null)
+    assert.ok(codec.encode !== null)
+    const spokenTo = (model: string): Codec => codec.forModel?.(model) ?? codec
 
     test(`${id} ${surface}: requests go out as recorded, and what can't is refused by name`, () => {
       for (const { name, settings = {}, target, client, upstream, failure } of fixture<RequestCase[]>(
@@ -112,7 +114,8 @@ for (const provider of providers)
       )) {
         const targetContext = { ...context(target.model, client), settings, ...target }
         const before = structuredClone(client)
-        const encoded = encode(client, targetContext)
+        const spoken = spokenTo(target.model)
+        const encoded = spoken.encode!(client, targetContext)
         assert.deepEqual(client, before, `${name}: the client’s request is left alone`)
         if (failure !== undefined) {
           assert.ok(encoded instanceof Failure, name)
@@ -121,16 +124,16 @@ for (const provider of providers)
         }
         assert.ok(!(encoded instanceof Failure), `${name}: ${encoded instanceof Failure && encoded.message}`)
         assert.deepEqual(JSON.parse(JSON.stringify(encoded)), upstream?.body, name)
-        const root: string = codec.root?.(targetContext) ?? provider.origin(settings)
-        assert.equal(root + codec.path(targetContext), upstream?.url, name)
-        assert.deepEqual({ ...codec.headers, ...codec.headersFor?.(targetContext) }, upstream?.headers, name)
+        const root: string = spoken.root?.(targetContext) ?? provider.origin(settings)
+        assert.equal(root + spoken.path(targetContext), upstream?.url, name)
+        assert.deepEqual({ ...spoken.headers, ...spoken.headersFor?.(targetContext) }, upstream?.headers, name)
       }
     })
 
     test(`${id} ${surface}: answers come in as recorded`, () => {
       for (const recorded of fixture<ResponseCase[]>(id, surface, 'responses')) {
         const { name, client, usage, failure, again = [] } = recorded
-        const { read, trips } = settle(codec, recorded)
+        const { read, trips } = settle(spokenTo(recorded.model), recorded)
         assert.deepEqual(JSON.parse(JSON.stringify(trips)), again, name)
         if (failure !== undefined) {
           assert.ok(read instanceof Failure, name)
@@ -148,15 +151,15 @@ for (const provider of providers)
       for (const { target, client } of fixture<RequestCase[]>(id, surface, 'requests'))
         for (const request of spoilt(client)) {
           if (!isObject(request)) continue
-          const encoded = encode(request, { ...context(target.model, request), ...target })
+          const encoded = spokenTo(target.model).encode!(request, { ...context(target.model, request), ...target })
           assert.ok(encoded instanceof Failure || isObject(encoded))
         }
       for (const recorded of fixture<ResponseCase[]>(id, surface, 'responses')) {
         const [answer] = answersOf(recorded)
         for (const first of spoilt(answer))
-          if (isObject(first)) codec.decode(first, context(recorded.model, recorded.request))
+          if (isObject(first)) spokenTo(recorded.model).decode(first, context(recorded.model, recorded.request))
         for (const request of spoilt(recorded.request))
-          if (isObject(request)) codec.decode(answer, context(recorded.model, request))
+          if (isObject(request)) spokenTo(recorded.model).decode(answer, context(recorded.model, request))
       }
     })
   }

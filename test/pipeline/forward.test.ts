@@ -623,5 +623,5 @@ test('what each target’s provider can do is told by provider, never by alias o
   assert.equal(providers.anthropic.seed, 'unsupported')
   assert.equal(providers.anthropic.tools, 'translate')
   assert.equal(providers.mistral.seed, 'translate')
-  assert.deepEqual(formats, {})
+  assert.deepEqual(formats, { openrouter: ['b64_json'] })
 })

@@ -430,3 +430,57 @@ test('a completion through another wire format: the chat’s codec is asked', ()
     ['text_completion', [{ text: 'Hello', index: 0, logprobs: null, finish_reason: 'length' }]],
   )
 })
+
+// What is not OpenAI's shape.
+
+const workersAi = () =>
+  under(
+    target('cloudflare', {
+      settings: { apiKey: 'k', accountId: 'a', baseUrl: 'https://cloudflare.test/{account_id}/ai/v1' },
+      anyModel: true,
+    }),
+  )
+
+test('a form that becomes JSON goes out as JSON, one that becomes sound as sound', () => {
+  const pipeline = workersAi()
+  const incoming = transcribe(pipeline, { model: '@cf/openai/whisper-large-v3-turbo' })
+  const [json] = pipeline.calls
+  assert.ok(!json.extraHeaders.includes('content-type'), 'the head has it')
+  assert.deepEqual(JSON.parse(json.body.toString()), {
+    audio: Buffer.from(file.bytes).toString('base64'),
+    task: 'transcribe',
+  })
+  json.answer(200, '{"result":{"text":"Hi."},"success":true}')
+  assert.deepEqual([incoming.status, JSON.parse(incoming.body)], [200, { text: 'Hi.' }])
+  transcribe(pipeline, { model: '@cf/openai/whisper' })
+  assert.deepEqual(pipeline.calls[1].body, file.bytes)
+  assert.match(pipeline.calls[1].extraHeaders, /^content-type: application\/octet-stream\r$/m)
+})
+
+test('several pictures are as many calls, whichever way each is answered', () => {
+  const pipeline = workersAi()
+  const picture = { model: '@cf/black-forest-labs/flux-1-schnell', prompt: 'a kite', n: 3 }
+  const incoming = pipeline.askAt('/v1/images/generations', JSON.stringify(picture))
+  pipeline.calls[0].answer(200, '{"result":{"image":"AAAA"},"success":true}')
+  pipeline.calls[1].answer(200, 'PNG', { 'content-type': 'image/png' })
+  assert.equal(incoming.status, 0)
+  pipeline.calls[2].answer(200, '{"result":{"image":"BBBB"},"success":true}')
+  const { data } = JSON.parse(incoming.body)
+  assert.deepEqual(data, [
+    { b64_json: 'AAAA' },
+    { b64_json: Buffer.from('PNG').toString('base64') },
+    { b64_json: 'BBBB' },
+  ])
+  const [{ attempts, costNanoUsd }] = pipeline.records
+  assert.deepEqual([attempts, costNanoUsd], [1, -1])
+})
+
+test('one of several pictures that fails costs the answer, with the upstream’s words', () => {
+  const pipeline = workersAi()
+  const picture = { model: '@cf/black-forest-labs/flux-1-schnell', prompt: 'a kite', n: 2 }
+  const incoming = pipeline.askAt('/v1/images/generations', JSON.stringify(picture))
+  pipeline.calls[0].answer(200, '{"result":{"image":"AAAA"},"success":true}')
+  pipeline.calls[1].answer(400, '{"success":false,"errors":[{"code":3030,"message":"prompt flagged"}]}')
+  assert.equal(incoming.status, 400)
+  assert.match(errorOf(incoming).message, /prompt flagged/)
+})

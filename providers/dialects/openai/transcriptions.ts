@@ -38,7 +38,7 @@ export function transcriptions(options: OpenAiTranscriptions): Codec<FormRequest
             const parts = source === null ? request.parts : withField(request.parts, 'response_format', source)
             return encodeForm({ parts }, target, options)
           },
-    decode,
+    decode: transcript,
     ...(events !== undefined && { events }),
     failure: (status, body) => failure(status, body, options.errorCodes),
   }
@@ -60,8 +60,8 @@ function sourceOf(format: string, formats: readonly string[]): string | null | F
 
 const plainText = 'text/plain; charset=utf-8'
 
-/** Also for hosts that answer in JSON whatever they are asked. */
-function decode(body: JsonObject, target: TargetContext): Answer | Failure {
+/** In the format that was asked for; also for hosts that answer in JSON whatever they are asked. */
+export function transcript(body: JsonObject, target: TargetContext): Answer | Failure {
   const error = inBandFailure('upstream_error', body)
   if (error !== null) return error
   if (typeof body.text !== 'string') return lacks(body, 'text')
