@@ -78,6 +78,30 @@ export const ollamaTags: Discovery = {
       : null,
 }
 
+/** Google's own; partners' models are not in it. https://cloud.google.com/vertex-ai/docs/reference/rest/v1beta1/publishers.models/list */
+export const publisherModels: Omit<Discovery, 'root'> = {
+  path: '/models?pageSize=300',
+  decode(body) {
+    if (!isObject(body)) return null
+    return page(
+      body.publisherModels,
+      ({ name }) => ({ id: typeof name === 'string' ? name.replace(/^publishers\/google\/models\//, '') : undefined }),
+      after('/models?pageSize=300&pageToken=', body.nextPageToken),
+    )
+  },
+}
+
+/** Those that speak, of the many that anybody may publish. https://replicate.com/docs/reference/http#collections.get */
+export const replicateModels: Discovery = {
+  path: '/collections/language-models',
+  decode: body =>
+    isObject(body)
+      ? page(body.models, ({ owner, name }) => ({
+          id: typeof owner === 'string' && typeof name === 'string' ? `${owner}/${name}` : undefined,
+        }))
+      : null,
+}
+
 /** A field of each entry as its id, in a list of that name. */
 export const namedIn =
   (list: string, field: string): Discovery['decode'] =>

@@ -2,6 +2,7 @@ import { defineProvider } from '../src/core/provider.ts'
 import { apiRoot } from './base-url.ts'
 import { idsIn } from './dialects/ollama.ts'
 import { replicate as dialect } from './dialects/replicate.ts'
+import { replicateModels } from './model-lists.ts'
 
 export const replicate = defineProvider({
   id: 'replicate',
@@ -26,6 +27,7 @@ export const replicate = defineProvider({
   },
   origin: ({ baseUrl }) => apiRoot(baseUrl, '/v1'),
   auth: ({ apiToken }) => (apiToken ? { scheme: 'bearer', token: apiToken } : { scheme: 'none' }),
+  discovery: replicateModels,
   forward: { proxy: 'named' },
   imageFormats: ['url'],
   codecs: {

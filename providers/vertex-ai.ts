@@ -10,6 +10,7 @@ import { rerank } from './dialects/gemini/rerank.ts'
 import { gemini } from './dialects/gemini.ts'
 import { openai } from './dialects/openai.ts'
 import { mistralChat } from './mistral.ts'
+import { publisherModels } from './model-lists.ts'
 import { modelPath, placeOf, publishedName, type Way } from './vertex-models.ts'
 
 /** Calls have no ids here. https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/function-calling */
@@ -128,6 +129,11 @@ export const vertexAi = defineProvider({
     return { scheme: 'google', credentials, ...(userProject && { userProject }) }
   },
   forwardHeaders: ['anthropic-beta'],
+  discovery: {
+    ...publisherModels,
+    root: ({ region, baseUrl }) =>
+      `${baseUrl ? new URL(baseUrl).origin : `https://${hostOf(region)}`}/v1beta1/publishers/google`,
+  },
   forward: { proxy: 'named' },
   imageFormats: ['b64_json'],
   codecs: {

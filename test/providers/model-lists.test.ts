@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { byId, providers } from '../../providers/index.ts'
-import { anthropicModels, geminiModels, ollamaTags, openaiModels } from '../../providers/model-lists.ts'
+import {
+  anthropicModels,
+  geminiModels,
+  ollamaTags,
+  openaiModels,
+  publisherModels,
+  replicateModels,
+} from '../../providers/model-lists.ts'
 import type { Json } from '../../src/core/json.ts'
 
 const idsIn = (provider: string, body: Json): string[] | undefined =>
@@ -72,4 +79,25 @@ test('nothing that an upstream may send breaks the reading', () => {
       const page = discovery?.decode(body)
       assert.ok(page === undefined || page === null || page.models.length === 0, id)
     }
+})
+
+test('Google Cloud lists what it publishes, Replicate what speaks', () => {
+  const vertex = publisherModels.decode({
+    publisherModels: [{ name: 'publishers/google/models/gemini-2.5-pro' }, { name: 7 }, null],
+    nextPageToken: 'x&y',
+  })
+  assert.deepEqual(vertex, { models: [{ id: 'gemini-2.5-pro' }], next: '/models?pageSize=300&pageToken=x%26y' })
+  const root = (settings: Record<string, string>) =>
+    providers.find(({ id }) => id === 'vertex-ai')!.discovery!.root!({ baseUrl: '', ...settings })
+  assert.equal(
+    root({ region: 'europe-west4' }),
+    'https://europe-west4-aiplatform.googleapis.com/v1beta1/publishers/google',
+  )
+  assert.equal(root({ region: 'x', baseUrl: 'https://own.test/v1' }), 'https://own.test/v1beta1/publishers/google')
+  const speaking = { slug: 'language-models', models: [{ owner: 'meta', name: 'llama' }, { owner: 'meta' }] }
+  assert.deepEqual(replicateModels.decode(speaking), { models: [{ id: 'meta/llama' }] })
+  for (const odd of [null, [], {}, { models: 7 }, 'x']) {
+    assert.equal(replicateModels.decode(odd), null)
+    assert.equal(publisherModels.decode(odd), null)
+  }
 })
