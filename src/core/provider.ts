@@ -107,6 +107,8 @@ export interface TargetContext {
    * chat. Of a form's files the bytes are gone by the time of the answer.
    */
   readonly request?: JsonObject | FormRequest
+  /** The client asked with `functions`, and knows no tool calls; only where the request is translated. */
+  readonly usesFunctions?: boolean
   /** Names answers whose upstream gave them no id. */
   readonly requestId?: string
   /** Wall clock, for answers that don't say when they were created; codecs read no clock. */

@@ -1,5 +1,7 @@
 import { Failure } from '../core/failures.ts'
 import { type FormRequest, withoutFiles } from '../core/form.ts'
+import type { JsonObject } from '../core/json.ts'
+import { usesFunctions } from '../core/legacy-functions.ts'
 import { Again, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
 import type { Call } from '../core/surface.ts'
 import { formatTraceparent, newSpanId } from '../core/trace.ts'
@@ -326,6 +328,8 @@ class Attempt implements UpstreamHandler, Flow {
     const request = call.parse(body, model)
     if (request === null) return new Failure('invalid_request')
     if (this.#exchange.surface!.forgetsRequest !== true) this.#context = { ...this.#context, request }
+    else if (relay === null && usesFunctions(request as JsonObject))
+      this.#context = { ...this.#context, usesFunctions: true }
     if (this.#codec.params !== undefined)
       this.#exchange.snapshot.unsupported?.note(this.target.key, this.#codec, request, this.#exchange.id)
     const encoded = encode === null ? request : encode(request as never, this.#context)

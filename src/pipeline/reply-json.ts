@@ -1,6 +1,7 @@
 import { Failure } from '../core/failures.ts'
 import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import { findEarlyKey, findKey, isString, readString } from '../core/json-scan.ts'
+import { withFunctionCalls } from '../core/legacy-functions.ts'
 import { Again, type Answer, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
 import { AnswerTail, tapUsage } from '../core/stream-tap.ts'
 import { inBandError, statusOf } from '../core/upstream-error.ts'
@@ -119,8 +120,12 @@ export class Translation implements Reply {
     if (decoded.body instanceof RawBody) {
       const { contentType, bytes } = decoded.body
       exchange.answer(200, bytesHead.fixed, bytesHead.forwarded + contentTypeLine(contentType), bytes)
-    } else exchange.answer(200, head.fixed, head.forwarded, JSON.stringify(decoded.body))
+    } else exchange.answer(200, head.fixed, head.forwarded, JSON.stringify(this.#inItsWords(decoded.body)))
     return null
+  }
+
+  #inItsWords(body: JsonObject): JsonObject {
+    return this.#parts.context.usesFunctions === true ? withFunctionCalls(body) : body
   }
 
   #decode(body: Uint8Array): Answer | Again | Failure {

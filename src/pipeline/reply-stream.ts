@@ -1,5 +1,6 @@
 import { Failure } from '../core/failures.ts'
 import type { JsonObject } from '../core/json.ts'
+import { withFunctionCalls } from '../core/legacy-functions.ts'
 import type { Answer, Codec, EventDecoder, StreamEvent, TargetContext } from '../core/provider.ts'
 import { RawBody } from '../core/provider.ts'
 import { carriesContent, givesFinishReason, isUsageOnly, StreamTap } from '../core/stream-tap.ts'
@@ -71,6 +72,7 @@ export class StreamTranslation implements Reply {
   readonly #flow: Flow
   readonly #decoder: EventDecoder
   readonly #withholdUsage: boolean
+  readonly #usesFunctions: boolean
   readonly #parser: FrameParser
   /** Not yet written: the events of this read, and all before the first with content. */
   #out = ''
@@ -92,6 +94,7 @@ export class StreamTranslation implements Reply {
     this.#flow = flow
     this.#decoder = codec.events!(context)
     this.#withholdUsage = withholdUsage
+    this.#usesFunctions = context.usesFunctions === true
     this.#parser = framings[codec.framing]!.create({ maxBytes: maxEventBytes }, event => this.#event(event))
   }
 
@@ -112,7 +115,8 @@ export class StreamTranslation implements Reply {
     }
   }
 
-  #chunk(chunk: JsonObject): void {
+  #chunk(said: JsonObject): void {
+    const chunk = this.#usesFunctions ? withFunctionCalls(said) : said
     if (this.#withholdUsage && isUsageOnly(chunk)) return
     this.#finished ||= givesFinishReason(chunk)
     if (this.#exchange.answeredBy === '' && typeof chunk.model === 'string') this.#exchange.answeredBy = chunk.model
