@@ -3,187 +3,25 @@ import { type FormRequest, withoutFiles } from '../core/form.ts'
 import type { JsonObject } from '../core/json.ts'
 import { usesFunctions } from '../core/legacy-functions.ts'
 import { Again, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
-import type { Call } from '../core/surface.ts'
 import { formatTraceparent, newSpanId } from '../core/trace.ts'
-import { retryHintMs, upstreamFailure } from '../core/upstream-failure.ts'
-import { errorTypeOf, type ThreadMetrics } from '../shared/metric-rows.ts'
+import { upstreamFailure } from '../core/upstream-failure.ts'
 import { framings } from '../upstream/framing/index.ts'
 import type { ResponseHeaders, UpstreamCall, UpstreamHandler } from '../upstream/upstream.ts'
 import type { CompiledTarget } from './compile.ts'
+import { ErrorAnswer } from './error-answer.ts'
 import type { Exchange } from './exchange.ts'
-import { forwardedHeaders } from './forwarded.ts'
 import { noteAnswer } from './note-answer.ts'
-import type { AnswerHead, Flow, Reply, Step } from './reply.ts'
-import { BytesRelay, contentTypeLine, isJsonType } from './reply-bytes.ts'
-import { EventRelay } from './reply-events.ts'
-import { JsonRelay, LastWord, parseError, Translation } from './reply-json.ts'
-import { StreamRelay, StreamTranslation } from './reply-stream.ts'
+import { type Awaited, openReply } from './open-reply.ts'
+import type { Reply, Step } from './reply.ts'
+import { LastWord } from './reply-json.ts'
+import { StreamTranslation } from './reply-stream.ts'
 import type { Route, RouteRequest } from './target-routes.ts'
+import type { Walk } from './walk.ts'
 
-/**
- * Retry asks the same target again, fallback the next one: both are decided here, from the failure's own `retry` and
- * the target's policy, and nowhere else.
- */
-
-const maxErrorBytes = 64 << 10
+/** Of what ending a job is answered with. */
+const maxAbandonBytes = 64 << 10
 /** All that a `tracestate` may hold. Heads are written as Latin-1, where other characters could become line ends. */
 const isPrintable = (value: string): boolean => /^[\x20-\x7e]+$/.test(value)
-/** A wait that the upstream asks for is kept up to this; for a longer one the target is given up. */
-const longestWaitMs = 30_000
-
-/** A request's bytes. Lent ones belong to a ring or a socket and are good for this turn only. */
-export interface Body {
-  readonly bytes: Uint8Array
-  readonly isLent: boolean
-}
-
-/** Walks the targets until one answers, the client leaves, or nothing is left to ask. */
-export class Walk {
-  readonly exchange: Exchange
-  readonly call: Call
-  readonly metrics: ThreadMetrics
-  readonly #targets: readonly CompiledTarget[]
-  /** The request's bytes; a copy of our own when they may be needed again. */
-  #body: Uint8Array | null
-  /** The request's bytes while they belong to somebody else. */
-  readonly #lent: Uint8Array | null
-  #index = 0
-  /** Attempts at the current target. */
-  #tries = 0
-  #current: Attempt | null = null
-  #timer: NodeJS.Timeout | null = null
-  #deadline: NodeJS.Timeout | null = null
-
-  constructor(
-    exchange: Exchange,
-    call: Call,
-    targets: readonly CompiledTarget[],
-    { bytes, isLent }: Body,
-    metrics: ThreadMetrics,
-  ) {
-    this.exchange = exchange
-    this.call = call
-    this.metrics = metrics
-    this.#targets = targets
-    const again = targets.length > 1 || targets[0]!.data.retry.attempts > 1
-    this.#lent = isLent && !again ? bytes : null
-    this.#body = again && isLent ? Buffer.from(bytes) : bytes
-    const { requestTimeoutMs } = exchange.snapshot.data
-    if (requestTimeoutMs > 0) this.#deadline = setTimeout(() => this.#expired(), requestTimeoutMs)
-  }
-
-  start(): void {
-    this.#try()
-  }
-
-  #try(): void {
-    const target = this.#targets[this.#index]!
-    this.#tries++
-    this.exchange.attempts++
-    this.exchange.target = target
-    this.exchange.upstreamStatus = 0
-    const body = this.#body!
-    const again = this.#targets.length > 1 || target.data.retry.attempts > 1
-    // Lent bytes are good for this turn only, and others need not be kept.
-    if (!again) this.#body = null
-    this.#current = new Attempt(this, target)
-    this.#current.send(body)
-  }
-
-  failed(failure: Failure): void {
-    this.#current = null
-    const { exchange } = this
-    const target = this.#targets[this.#index]!
-    const errorType = errorTypeOf(failure.kind)
-    if (errorType !== '') this.metrics.providerError(target.series(exchange.model), errorType)
-    if (exchange.over) return this.stop()
-    if (exchange.committed || failure.retry === 'never') return this.#giveUp(failure)
-    const waitMs = this.#waitBeforeRetry(failure, target)
-    if (waitMs >= 0) {
-      this.metrics.retried(target.series(exchange.model))
-      this.#timer = setTimeout(() => {
-        this.#timer = null
-        this.#try()
-      }, waitMs)
-      return
-    }
-    if (exchange.snapshot.strategy.commits || this.#index + 1 >= this.#targets.length) return this.#giveUp(failure)
-    this.metrics.fellBack(target.series(exchange.model))
-    this.#index++
-    this.#tries = 0
-    this.#try()
-  }
-
-  /** In ms; -1 = this target is not asked again. */
-  #waitBeforeRetry(failure: Failure, target: CompiledTarget): number {
-    const { retry } = target.data
-    if (this.#tries >= retry.attempts) return -1
-    const status = failure.details.upstreamStatus
-    const listed = target.retryStatuses
-    if (status !== undefined && listed !== null) {
-      if (!listed.has(status)) return -1
-    } else if (failure.retry !== 'same') return -1
-    const asked = failure.details.retryAfterMs
-    if (asked !== undefined) return asked <= longestWaitMs ? asked : -1
-    // Full jitter: many clients that failed together do not come back together.
-    return Math.random() * retry.initialBackoffMs * 2 ** (this.#tries - 1)
-  }
-
-  /** The client has its answer: nothing may hold on to the exchange, or count it once more. */
-  succeeded(): void {
-    this.#current = null
-    this.stop()
-  }
-
-  #giveUp(failure: Failure): void {
-    this.stop()
-    this.exchange.fail(failure)
-  }
-
-  #expired(): void {
-    this.#deadline = null
-    // A stream that flows is not bounded by the deadline, only its start is.
-    if (this.exchange.committed && this.exchange.stream) return
-    this.#current?.cancel()
-    this.#current = null
-    const failure = new Failure('gateway_timeout', { cause: 'request_timeout passed' })
-    const target = this.exchange.target
-    if (target !== null) this.metrics.providerError(target.series(this.exchange.model), 'timeout')
-    this.#giveUp(failure)
-  }
-
-  /** It may be needed once more. */
-  get keepsBody(): boolean {
-    return this.#body !== null
-  }
-
-  /** Whether these bytes are good for this turn only. */
-  isLent(bytes: Uint8Array): boolean {
-    return this.#lent !== null && bytes.buffer === this.#lent.buffer
-  }
-
-  /** The client has caught up. */
-  resume(): void {
-    this.#current?.resume()
-  }
-
-  /** The client is gone. */
-  cancel(): void {
-    const attempt = this.#current
-    this.#current = null
-    attempt?.cancel()
-    if (attempt !== null) this.metrics.providerError(attempt.target.series(this.exchange.model), 'client_canceled')
-    this.stop()
-  }
-
-  stop(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    if (this.#deadline !== null) clearTimeout(this.#deadline)
-    this.#timer = null
-    this.#deadline = null
-    this.#body = null
-  }
-}
 
 /** What one request to the upstream consists of. */
 interface Composed {
@@ -208,12 +46,12 @@ const failedPollWaitMs = 1_000
 const ignore: UpstreamHandler = { onSent() {}, onHead() {}, onData() {}, onEnd() {}, onFailure() {} }
 
 /** One turn of a target: a call, and the further round trips that its codec asks for. */
-class Attempt implements UpstreamHandler, Flow {
+export class Attempt implements UpstreamHandler, Awaited {
   readonly target: CompiledTarget
   readonly #walk: Walk
-  readonly #exchange: Exchange
-  readonly #codec: Codec<never>
-  #context: TargetContext
+  readonly exchange: Exchange
+  readonly codec: Codec<never>
+  context: TargetContext
   #root = ''
   #upstream: UpstreamCall | null = null
   /** Counts calls: one that was answered from within `send` may have been followed by another. */
@@ -221,21 +59,16 @@ class Attempt implements UpstreamHandler, Flow {
   /** In a row. */
   #failedPolls = 0
   /** The round trip under way, when it is not the first. */
-  #trip: RoundTrip | null = null
+  trip: RoundTrip | null = null
   #again: Again | null = null
   #timer: NodeJS.Timeout | null = null
   readonly #startedAt = performance.now()
   #reply: Reply | null = null
-  /** Of an answer that is no success. */
-  #errorStatus = 0
-  #errorHintMs = -1
-  #error: Buffer[] = []
+  /** An answer that is no success. */
+  #error: ErrorAnswer | null = null
   /** What a rejected authorization may be tried again with, once. */
   #signed: { readonly composed: Composed; readonly lines: string } | null = null
-  #errorDate = ''
-  #errorType = ''
   #hasSignedAnew = false
-  #errorBytes = 0
   #holding = false
   /** The first call is with the upstream. */
   #isSent = false
@@ -245,13 +78,13 @@ class Attempt implements UpstreamHandler, Flow {
 
   constructor(walk: Walk, target: CompiledTarget) {
     this.#walk = walk
-    this.#exchange = walk.exchange
+    this.exchange = walk.exchange
     this.target = target
     const { exchange, call } = walk
     const { model } = exchange
-    this.#codec = target.codec(exchange.surface!, model)!
-    this.#context = {
-      model: model === '' ? this.#codec.defaultModel! : model,
+    this.codec = target.codec(exchange.surface!, model)!
+    this.context = {
+      model: model === '' ? this.codec.defaultModel! : model,
       settings: target.data.settings,
       stream: call.stream,
       requestId: exchange.id,
@@ -270,7 +103,7 @@ class Attempt implements UpstreamHandler, Flow {
   #compose(body: Uint8Array): Composed | Failure {
     try {
       const { call } = this.#walk
-      if (call.stream && this.#codec.events === undefined)
+      if (call.stream && this.codec.events === undefined)
         return new Failure('unsupported_parameter', {
           message: 'the provider of this model does not stream such answers',
           param: 'stream',
@@ -279,11 +112,11 @@ class Attempt implements UpstreamHandler, Flow {
       if (encoded instanceof Failure) return encoded
       const isRaw = encoded instanceof RawBody
       // What a codec has written anew is JSON, also where a form was read.
-      const contentType = isRaw ? encoded.contentType : this.#codec.encode === null ? call.contentType : ''
-      const { headers, headersFor } = this.#codec
-      const own = headersFor === undefined ? headers : this.#codec.headersFor!(this.#context)
-      const path = this.#codec.path(this.#context)
-      this.#root = this.#codec.root?.(this.#context) ?? this.target.routes.root
+      const contentType = isRaw ? encoded.contentType : this.codec.encode === null ? call.contentType : ''
+      const { headers, headersFor } = this.codec
+      const own = headersFor === undefined ? headers : this.codec.headersFor!(this.context)
+      const path = this.codec.path(this.context)
+      this.#root = this.codec.root?.(this.context) ?? this.target.routes.root
       return {
         route: this.#route({
           method: 'POST',
@@ -303,12 +136,12 @@ class Attempt implements UpstreamHandler, Flow {
 
   /** Whether what comes first is the stream that the client asked for. */
   #streams(): boolean {
-    return this.#context.stream && this.#codec.isJob !== true
+    return this.context.stream && this.codec.isJob !== true
   }
 
   #route({ method, root, path, hasJson, streams, headers }: RoutePlan): Route {
-    const { framing, decodeBytes, accept } = this.#codec
-    const takesBytes = this.#exchange.surface!.hasByteAnswers || decodeBytes !== undefined
+    const { framing, decodeBytes, accept } = this.codec
+    const takesBytes = this.exchange.surface!.hasByteAnswers || decodeBytes !== undefined
     return this.target.routes.to({
       method,
       root,
@@ -321,26 +154,26 @@ class Attempt implements UpstreamHandler, Flow {
 
   #encode(body: Uint8Array): Uint8Array | RawBody | Failure {
     const { call } = this.#walk
-    const { encode, relay, tokenLimit } = this.#codec
-    const { model, stream } = this.#context
+    const { encode, relay, tokenLimit } = this.codec
+    const { model, stream } = this.context
     if (encode === null && relay !== null)
       return call.splice(body, { model, askForUsage: stream && this.#hasChunks(), tokenLimit }) ?? body
     const request = call.parse(body, model)
     if (request === null) return new Failure('invalid_request')
-    if (this.#exchange.surface!.forgetsRequest !== true) this.#context = { ...this.#context, request }
+    if (this.exchange.surface!.forgetsRequest !== true) this.context = { ...this.context, request }
     else if (relay === null && usesFunctions(request as JsonObject))
-      this.#context = { ...this.#context, usesFunctions: true }
-    if (this.#codec.params !== undefined)
-      this.#exchange.snapshot.unsupported?.note(this.target.key, this.#codec, request, this.#exchange.id)
-    const encoded = encode === null ? request : encode(request as never, this.#context)
+      this.context = { ...this.context, usesFunctions: true }
+    if (this.codec.params !== undefined)
+      this.exchange.snapshot.unsupported?.note(this.target.key, this.codec, request, this.exchange.id)
+    const encoded = encode === null ? request : encode(request as never, this.context)
     // What its answers depend on has to outlive the body, which a form's parts are views of.
-    if (call.contentType !== '') this.#context = { ...this.#context, request: withoutFiles(request as FormRequest) }
+    if (call.contentType !== '') this.context = { ...this.context, request: withoutFiles(request as FormRequest) }
     if (encoded instanceof Failure || encoded instanceof RawBody) return encoded
     return Buffer.from(JSON.stringify(encoded))
   }
 
   #hasChunks(): boolean {
-    return this.#exchange.surface!.streams === 'chunks'
+    return this.exchange.surface!.streams === 'chunks'
   }
 
   #authorize(asked: Composed): void {
@@ -368,7 +201,7 @@ class Attempt implements UpstreamHandler, Flow {
   }
 
   #dispatch(composed: Composed, authorization: string): void {
-    const exchange = this.#exchange
+    const exchange = this.exchange
     const { route, body, contentType } = composed
     if (this.target.authorizer.rejected !== undefined) this.#signed = { composed, lines: authorization }
     const { trace, incoming, snapshot } = exchange
@@ -403,8 +236,8 @@ class Attempt implements UpstreamHandler, Flow {
 
   /** The codec asks for another round trip; the call before it has ended. */
   #follow({ trip }: Again): void {
-    const { firstByteTimeoutMs } = this.#exchange.snapshot.data.upstream
-    this.#trip = trip
+    const { firstByteTimeoutMs } = this.exchange.snapshot.data.upstream
+    this.trip = trip
     this.#again = null
     this.#upstream = null
     // A stream may have taken as long as it liked.
@@ -430,7 +263,7 @@ class Attempt implements UpstreamHandler, Flow {
       const verb = method ?? (body === undefined ? 'GET' : 'POST')
       const hasJson = body !== undefined && !isRaw
       return {
-        route: this.#route({ ...place, method: verb, hasJson, streams: stream, headers: this.#codec.headers }),
+        route: this.#route({ ...place, method: verb, hasJson, streams: stream, headers: this.codec.headers }),
         body: body === undefined ? null : isRaw ? body.bytes : Buffer.from(JSON.stringify(body)),
         contentType: isRaw ? body.contentType : '',
       }
@@ -441,7 +274,7 @@ class Attempt implements UpstreamHandler, Flow {
 
   /** Ends the job that nobody waits for any more. Whether that succeeds changes nothing. */
   #abandon(): void {
-    const to = this.#trip?.abandon
+    const to = this.trip?.abandon
     if (to === undefined) return
     const composed = this.#composeTrip({ method: 'POST', to })
     if (composed instanceof Failure) return
@@ -449,7 +282,7 @@ class Attempt implements UpstreamHandler, Flow {
     const { authorize } = this.target.authorizer
     const request = { method: 'POST', host: route.host, path: route.head.path, contentType: '', body: null }
     const lines = authorize === null ? '' : authorize({ ...request, nowMs: Date.now() })
-    const { connectTimeoutMs } = this.#exchange.snapshot.data.upstream
+    const { connectTimeoutMs } = this.exchange.snapshot.data.upstream
     void Promise.resolve(lines).then(extraHeaders => {
       if (extraHeaders instanceof Failure) return
       const limits = { firstByteTimeoutMs: connectTimeoutMs, idleTimeoutMs: connectTimeoutMs }
@@ -458,7 +291,7 @@ class Attempt implements UpstreamHandler, Flow {
           head: route.head,
           extraHeaders,
           body: Buffer.alloc(0),
-          maxBodyBytes: maxErrorBytes,
+          maxBodyBytes: maxAbandonBytes,
           totalTimeoutMs: connectTimeoutMs,
           ...limits,
         },
@@ -467,25 +300,28 @@ class Attempt implements UpstreamHandler, Flow {
     })
   }
 
+  get awaitsStream(): boolean {
+    return this.trip === null ? this.#streams() : this.trip.stream === true
+  }
+
+  get usageWish(): boolean | null {
+    return this.#walk.call.usageWish
+  }
+
   // From the transport.
 
   onSent(): void {
     this.#isSent = true
-    if (!this.#walk.keepsBody) this.#exchange.releaseBody()
-    this.#exchange.incoming.sent()
+    if (!this.#walk.keepsBody) this.exchange.releaseBody()
+    this.exchange.incoming.sent()
   }
 
   onHead(status: number, headers: ResponseHeaders, whole: Uint8Array | null): void {
-    const exchange = this.#exchange
+    const exchange = this.exchange
     exchange.upstreamStatus = status
     noteAnswer(this.target, status, headers)
     if (status < 200 || status > 299) {
-      this.#errorStatus = status
-      this.#errorHintMs = retryHintMs(name => headers.get(name), Date.now())
-      if (this.#signed !== null && (status === 401 || status === 403)) {
-        this.#errorDate = headers.get('date')
-        this.#errorType = headers.get('x-amzn-errortype')
-      }
+      this.#error = new ErrorAnswer(status, headers, Date.now())
       if (whole !== null) this.#takeError(whole)
       return
     }
@@ -503,64 +339,10 @@ class Attempt implements UpstreamHandler, Flow {
 
   #tryOpen(headers: ResponseHeaders): Reply | Failure {
     try {
-      return this.#open(headers)
+      return openReply(this, headers)
     } catch (error) {
       return unreadable(error)
     }
-  }
-
-  #open(headers: ResponseHeaders): Reply | Failure {
-    const exchange = this.#exchange
-    const surface = exchange.surface!
-    const type = headers.get('content-type')
-    const forwarded = forwardedHeaders(headers)
-    const streams = this.#trip?.stream ?? (this.#trip === null && this.#streams())
-    // Endpoints with typed events may ignore the wish: OpenAI does, for models that can't stream.
-    if (streams && (surface.streams === 'chunks' || this.#isStream(type))) return this.#openStream(type, forwarded)
-    const isVerbatim = this.#codec.relay === 'verbatim' && this.#trip === null
-    const head: AnswerHead = { fixed: this.target.jsonHeaders, forwarded, contentLength: headers.contentLength }
-    const bytesHead = { ...head, fixed: this.target.plainHeaders }
-    const isBytes = type !== '' && !isJsonType(type)
-    const decodeBytes =
-      this.#trip?.decodeBytes ??
-      (this.#codec.decodeBytes && ((body, context) => this.#codec.decodeBytes!(body, context)))
-    // A proxy's page is no answer, whatever its status says.
-    if (isBytes && /^text\/html\b/i.test(type)) return new Failure('upstream_error', { cause: 'the answer is a page' })
-    if (isBytes && surface.hasByteAnswers && (decodeBytes === undefined || isVerbatim))
-      return new BytesRelay(exchange, { ...bytesHead, forwarded: forwarded + contentTypeLine(type) }, this)
-    if (isVerbatim) return new JsonRelay(exchange, head, this)
-    const decode = this.#trip?.decode ?? ((body, context) => this.#codec.decode(body, context))
-    return new Translation({
-      exchange,
-      codec: { decode, decodeBytes },
-      context: this.#context,
-      head,
-      bytesHead,
-      contentType: isBytes && decodeBytes !== undefined ? type : '',
-    })
-  }
-
-  #isStream(type: string): boolean {
-    return framings[this.#codec.framing]!.types.some(expected => type.toLowerCase().startsWith(expected))
-  }
-
-  #openStream(type: string, forwarded: string): Reply | Failure {
-    const exchange = this.#exchange
-    if (!this.#isStream(type)) {
-      const expected = framings[this.#codec.framing]!.types[0]
-      return new Failure('upstream_error', {
-        cause: `asked for a stream of ${expected}, got ${type || 'no content type'}`,
-      })
-    }
-    const head: AnswerHead = { fixed: this.target.eventHeaders, forwarded, contentLength: -1 }
-    if (!this.#hasChunks()) return new EventRelay(exchange, this.#codec, this.#context, head, this)
-    const { streamUsage } = exchange.snapshot.data.compatibility
-    const wish = this.#walk.call.usageWish
-    const withholdUsage = streamUsage === 'always' ? wish === false : wish !== true
-    if (this.#codec.relay === 'verbatim' && this.#trip === null)
-      return new StreamRelay(exchange, head, this, withholdUsage)
-    const codec = this.#trip?.events === undefined ? this.#codec : { ...this.#codec, events: this.#trip.events }
-    return new StreamTranslation(exchange, codec, this.#context, head, this, withholdUsage)
   }
 
   /** An answer may be nested deeper than the stack, or be what no codec thought of: that costs no thread either. */
@@ -575,16 +357,16 @@ class Attempt implements UpstreamHandler, Flow {
 
   onData(chunk: Uint8Array): void {
     if (this.#over) return
-    if (this.#errorStatus !== 0) return this.#takeError(chunk)
+    if (this.#error !== null) return this.#takeError(chunk)
     const step = this.#read(this.#reply!, chunk, false)
     if (step instanceof Failure) this.#stop(step)
   }
 
   onEnd(): void {
     if (this.#over) return
-    this.#exchange.endCall()
-    if (this.#errorStatus !== 0) {
-      if (!this.#signsAnew()) this.#failTrip(this.#errorFailure())
+    this.exchange.endCall()
+    if (this.#error !== null) {
+      if (!this.#signsAnew(this.#error)) this.#failTrip(this.#errorFailure(this.#error))
       return
     }
     this.#failedPolls = 0
@@ -593,46 +375,40 @@ class Attempt implements UpstreamHandler, Flow {
     else if (step instanceof Failure) this.#fail(step)
     else if (this.#isOrphan) {
       this.#over = true
-      this.#trip = step.trip
+      this.trip = step.trip
       this.#abandon()
     } else {
       const reply = this.#reply
       if (reply instanceof StreamTranslation)
-        this.#reply = new LastWord(step.trip, this.#context, answer => reply.finish(answer))
+        this.#reply = new LastWord(step.trip, this.context, answer => reply.finish(answer))
       this.#follow(step)
     }
   }
 
   /** A token that was taken back, or a clock that is wrong: worth one more try with fresh lines. */
-  #signsAnew(): boolean {
+  #signsAnew(error: ErrorAnswer): boolean {
     const signed = this.#signed
-    const status = this.#errorStatus
+    const { status } = error
     if (signed === null || this.#hasSignedAnew || (status !== 401 && status !== 403)) return false
     const isWorthIt = this.target.authorizer.rejected!({
       status,
       lines: signed.lines,
-      date: this.#errorDate,
-      errorType: this.#errorType,
-      body: Buffer.concat(this.#error).toString('utf8'),
+      date: error.date,
+      errorType: error.type,
+      body: error.body.toString('utf8'),
       nowMs: Date.now(),
     })
     if (!isWorthIt) return false
     this.#hasSignedAnew = true
-    this.#forgetError()
+    this.#error = null
     this.#upstream = null
     this.#authorize(signed.composed)
     return true
   }
 
-  #forgetError(): void {
-    this.#errorStatus = 0
-    this.#error = []
-    this.#errorBytes = 0
-  }
-
   /** A call that failed. A poll whose failure may pass is repeated: the job runs on, and another would cost again. */
   #failTrip(failure: Failure): void {
-    const trip = this.#trip
+    const trip = this.trip
     const isGet = trip !== null && trip.body === undefined && trip.method !== 'POST' && trip.stream !== true
     if (
       trip === null ||
@@ -643,8 +419,8 @@ class Attempt implements UpstreamHandler, Flow {
     )
       return this.#fail(failure)
     if (++this.#failedPolls > mostFailedPolls) return this.#fail(failure)
-    this.#exchange.endCall()
-    this.#forgetError()
+    this.exchange.endCall()
+    this.#error = null
     const waitMs = Math.max(failedPollWaitMs, trip.waitMs ?? 0, failure.details.retryAfterMs ?? 0)
     this.#follow(new Again({ ...trip, waitMs }))
   }
@@ -657,26 +433,17 @@ class Attempt implements UpstreamHandler, Flow {
   onFailure(failure: Failure): void {
     if (this.#over) return
     // What an upstream managed to say of an error is worth more than how its body broke off.
-    this.#failTrip(this.#errorStatus === 0 ? failure : this.#errorFailure())
+    this.#failTrip(this.#error === null ? failure : this.#errorFailure(this.#error))
   }
 
   #takeError(chunk: Uint8Array): void {
-    const room = maxErrorBytes - this.#errorBytes
-    if (room > 0) this.#error.push(Buffer.from(chunk.subarray(0, room)))
-    this.#errorBytes += chunk.length
+    const error = this.#error!
     // An error that does not end is cut short; what came of it is enough.
-    if (this.#errorBytes > maxErrorBytes) this.#stop(this.#errorFailure())
+    if (!error.take(chunk)) this.#stop(this.#errorFailure(error))
   }
 
-  #errorFailure(): Failure {
-    const { redact } = this.#exchange.snapshot
-    try {
-      const said = this.#codec.failure(this.#errorStatus, parseError(Buffer.concat(this.#error)))
-      return upstreamFailure(this.#errorStatus, said, this.#errorHintMs, redact)
-    } catch (error) {
-      const message = `the error could not be read: ${String(error)}`
-      return upstreamFailure(this.#errorStatus, { message }, this.#errorHintMs, redact)
-    }
+  #errorFailure(error: ErrorAnswer): Failure {
+    return error.failure(this.codec, this.exchange.snapshot.redact)
   }
 
   /** Ends a call that is still open. */
@@ -698,7 +465,7 @@ class Attempt implements UpstreamHandler, Flow {
     }
     this.#over = true
     if (this.#isOrphan) return
-    this.#exchange.endCall()
+    this.exchange.endCall()
     // Another attempt begins a job of its own; this one would run on, and cost.
     this.#abandon()
     this.#walk.failed(this.#asSeenFromHere(failure))
@@ -708,9 +475,9 @@ class Attempt implements UpstreamHandler, Flow {
   #asSeenFromHere(failure: Failure): Failure {
     const { details } = failure
     if (details.cause === undefined && failure.kind !== 'stream_error') return failure
-    const { redact } = this.#exchange.snapshot
+    const { redact } = this.exchange.snapshot
     const cause = redact(details.cause ?? '')
-    if (failure.kind !== 'stream_error' || this.#exchange.committed)
+    if (failure.kind !== 'stream_error' || this.exchange.committed)
       return new Failure(failure.kind, { ...details, cause })
     return details.upstreamStatus === undefined
       ? new Failure('upstream_error', { ...details, cause })
@@ -733,15 +500,14 @@ class Attempt implements UpstreamHandler, Flow {
   cancel(): void {
     if (this.#over) return
     // A job that is just being created runs on, and costs, unless its place becomes known.
-    if (this.#codec.isJob === true && this.#trip === null && this.#isSent && this.#errorStatus === 0)
-      this.#isOrphan = true
+    if (this.codec.isJob === true && this.trip === null && this.#isSent && this.#error === null) this.#isOrphan = true
     else {
       this.#over = true
       if (this.#timer !== null) clearTimeout(this.#timer)
       this.#upstream?.cancel()
       this.#abandon()
     }
-    this.#exchange.endCall()
+    this.exchange.endCall()
   }
 }
 

@@ -1,7 +1,7 @@
 import { Failure } from '../core/failures.ts'
 import { parseForm, withField } from '../core/form.ts'
 import { at, insertMember, isNull, isString, scanObject, splice, TopLevel } from '../core/json-scan.ts'
-import type { Body } from './attempt.ts'
+import type { Body } from './walk.ts'
 
 const top = new TopLevel()
 

@@ -8,7 +8,6 @@ import type { ThreadMetrics } from '../shared/metric-rows.ts'
 import { awakeFirst } from '../shared/target-state.ts'
 import { type TokenBuckets, tokenBuckets } from '../shared/token-buckets.ts'
 import { admit, type ForwardRoute, type Route, type RouteTable, routeTable } from './admit.ts'
-import { type Body, Walk } from './attempt.ts'
 import { capabilitiesAnswer } from './capabilities.ts'
 import { compileSnapshot, type Registries, type Snapshot } from './compile.ts'
 import { withDeployment } from './deployment.ts'
@@ -18,6 +17,7 @@ import { resolveAlias } from './forward-target.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { modelsAnswer } from './models.ts'
 import { finishRecord, type RecordSink } from './record.ts'
+import { type Body, Walk } from './walk.ts'
 
 /**
  * The life of a request, the same for every surface:
