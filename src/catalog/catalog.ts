@@ -39,6 +39,10 @@ class SharedCatalog implements Catalog {
   #table!: ReturnType<typeof openTable>
   readonly #rows = new Map<string, number>()
   readonly #entries = new Map<number, Entry>()
+  /** The last question and its answer: most are like the one before. */
+  #provider = ''
+  #model = ''
+  #last: Entry | null = null
 
   constructor(memory: SharedArrayBuffer) {
     this.#memory = memory
@@ -76,6 +80,15 @@ class SharedCatalog implements Catalog {
   }
 
   #entry(provider: string, model: string): Entry | null {
+    if (model !== this.#model || provider !== this.#provider) {
+      this.#last = this.#lookUp(provider, model)
+      this.#provider = provider
+      this.#model = model
+    }
+    return this.#last
+  }
+
+  #lookUp(provider: string, model: string): Entry | null {
     const key = `${provider}\0${model}`
     let row = this.#rows.get(key)
     if (row === undefined) {

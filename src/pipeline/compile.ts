@@ -214,6 +214,9 @@ function compileTarget({ data, provider, snapshot, upstream, userAgent, catalog,
   const derived = new Map<Surface, Map<ChatCodec | undefined, Codec | null>>()
   const answerHeaders = `${securityHeaders}x-gateway-provider: ${data.key}\r\n`
   const unknown = snapshot.series[`${data.key}\0unknown`] ?? 0
+  // Most requests are for the model of the one before.
+  let lastModel = 'unknown'
+  let lastSeries = unknown
 
   return {
     key: data.key,
@@ -243,7 +246,13 @@ function compileTarget({ data, provider, snapshot, upstream, userAgent, catalog,
       }
       return (through?.serves?.(model) ?? true) ? through : null
     },
-    series: model => snapshot.series[`${data.key}\0${model}`] ?? unknown,
+    series(model) {
+      if (model !== lastModel) {
+        lastSeries = snapshot.series[`${data.key}\0${model}`] ?? unknown
+        lastModel = model
+      }
+      return lastSeries
+    },
     serves: model =>
       models.has(model) ||
       prefixes.some(prefix => model.startsWith(prefix)) ||

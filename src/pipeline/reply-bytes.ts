@@ -44,4 +44,7 @@ const contentType =
 export const contentTypeLine = (type: string): string =>
   `content-type: ${contentType.test(type) ? type : 'application/octet-stream'}\r\n`
 
-export const isJsonType = (type: string): boolean => /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type)
+const jsonType = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
+
+/** Nearly all are spelt in the one way. */
+export const isJsonType = (type: string): boolean => type === 'application/json' || jsonType.test(type)

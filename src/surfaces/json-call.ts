@@ -43,11 +43,13 @@ export function scanBody(body: Uint8Array): Failure | null {
 /** Longer ones are nobody's, and ids are remembered in many places. In characters; ARNs are the long ones. */
 const longestModel = 512
 
+/** Half a pair, which has no place in a path. */
+const loneSurrogate = /\p{Cs}/u
+
 /** Null, or why it can't be the name of a model. */
 export function checkModel(model: string): Failure | null {
   if (model.length > longestModel) return refuse('model', `model must not be longer than ${longestModel} characters`)
-  // Half a surrogate pair has no place in a path.
-  return /\p{Cs}/u.test(model) ? refuse('model', 'model must be valid Unicode') : null
+  return loneSurrogate.test(model) ? refuse('model', 'model must be valid Unicode') : null
 }
 
 export interface JsonRules {
