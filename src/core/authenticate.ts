@@ -28,5 +28,11 @@ export function authenticator(masterKeySha256: string, findKey: (digest: string)
 /** RFC 9110 §11.1: the scheme's name has no case. '' for anything that is not a bearer token. */
 export function bearerToken(header: string): string {
   if (header.length < 8 || header.charCodeAt(6) !== 0x20) return ''
-  return header.startsWith('Bearer') || header.slice(0, 6).toLowerCase() === 'bearer' ? header.slice(7).trim() : ''
+  return header.startsWith('Bearer') || header.slice(0, 6).toLowerCase() === 'bearer' ? trimmed(header.slice(7)) : ''
 }
+
+/** Nearly always there is nothing to trim. */
+const trimmed = (text: string): string =>
+  text.charCodeAt(0) > 0x20 && text.charCodeAt(text.length - 1) > 0x20 && text.charCodeAt(text.length - 1) < 0x7f
+    ? text
+    : text.trim()

@@ -32,6 +32,18 @@ const deploymentEndpoints = [
  * https://console.groq.com/docs/api-reference, https://learn.microsoft.com/azure/ai-services/openai/reference
  */
 export function placeOf(target: string): Place {
+  if (target !== lastTarget) {
+    lastPlace = readTarget(target)
+    lastTarget = target
+  }
+  return lastPlace
+}
+
+/** Most requests ask for what the one before asked for. */
+let lastTarget = ''
+let lastPlace: Place = { path: '', query: '', deployment: '', isAlias: false }
+
+function readTarget(target: string): Place {
   const mark = target.indexOf('?')
   const path = mark < 0 ? target : target.slice(0, mark)
   const query = mark < 0 ? '' : target.slice(mark)

@@ -93,11 +93,15 @@ export interface AdmitParts {
 
 export function admit(exchange: Exchange, { routes, buckets, metrics }: AdmitParts): Route | Failure {
   const { incoming, snapshot } = exchange
-  exchange.remote = snapshot.clientAddress(
-    incoming.remote,
-    () => incoming.header('x-forwarded-for'),
-    () => incoming.header('x-real-ip'),
-  )
+  const { clientAddress } = snapshot
+  exchange.remote =
+    clientAddress === null
+      ? incoming.remote
+      : clientAddress(
+          incoming.remote,
+          () => incoming.header('x-forwarded-for'),
+          () => incoming.header('x-real-ip'),
+        )
   if (snapshot.corsOrigins !== null)
     exchange.extraHeaders = corsHeaders(snapshot.corsOrigins, incoming.header('origin'))
   if (incoming.method === 'OPTIONS' && incoming.header('origin') !== '') return { kind: 'preflight' }
@@ -138,7 +142,7 @@ function authenticate(exchange: Exchange): Failure | null {
   const open = snapshot.data.auth.allowUnauthenticated
   const token = bearerToken(header) || (exchange.place.isAlias ? incoming.header('api-key') : '')
   if (token === '') return open ? null : new Failure('missing_api_key')
-  exchange.key = snapshot.authenticate(token, Date.now())
+  exchange.key = snapshot.authenticate(token, exchange.startedMs)
   return exchange.key === null && !open ? new Failure('invalid_api_key') : null
 }
 

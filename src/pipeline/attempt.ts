@@ -62,7 +62,8 @@ export class Attempt implements UpstreamHandler, Awaited {
   trip: RoundTrip | null = null
   #again: Again | null = null
   #timer: NodeJS.Timeout | null = null
-  readonly #startedAt = performance.now()
+  /** When the first call began; −1 before. */
+  #startedAt = -1
   #reply: Reply | null = null
   /** An answer that is no success. */
   #error: ErrorAnswer | null = null
@@ -88,7 +89,7 @@ export class Attempt implements UpstreamHandler, Awaited {
       settings: target.data.settings,
       stream: call.stream,
       requestId: exchange.id,
-      nowMs: Date.now(),
+      nowMs: exchange.startedMs,
       onUnsupportedParam: exchange.snapshot.data.compatibility.onUnsupportedParam,
     }
   }
@@ -213,6 +214,7 @@ export class Attempt implements UpstreamHandler, Awaited {
       for (const name of forwardHeaders) extraHeaders += headerLine(name, incoming.header(name))
     const { upstream } = snapshot.data
     exchange.beginCall()
+    if (this.#startedAt < 0) this.#startedAt = exchange.callStartedAt
     const own = ++this.#calls
     const call = route.origin.send(
       {

@@ -34,7 +34,8 @@ export interface Snapshot {
   readonly data: SnapshotData
   readonly strategy: Strategy
   readonly targets: readonly CompiledTarget[]
-  readonly clientAddress: ClientAddress
+  /** Null: no proxy is trusted, whoever is connected is the client. */
+  readonly clientAddress: ClientAddress | null
   /** Null: nothing is known of models and prices. */
   readonly catalog: Catalog | null
   readonly redact: (text: string) => string
@@ -106,7 +107,7 @@ export function compileSnapshot(
     strategy,
     targets,
     catalog,
-    clientAddress: clientAddress(data.trustedProxies),
+    clientAddress: data.trustedProxies.length > 0 ? clientAddress(data.trustedProxies) : null,
     redact: createRedactor({ secrets: data.secrets }),
     corsOrigins: data.cors.origins.length > 0 ? new Set(data.cors.origins) : null,
     route(surface, model) {

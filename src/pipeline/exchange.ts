@@ -23,6 +23,8 @@ export class Exchange {
   readonly snapshot: Snapshot
   readonly trace: TraceContext
   readonly startedAt = performance.now()
+  /** The same by the wall clock, in ms since the epoch. */
+  readonly startedMs = Date.now()
   readonly #onFinish: (exchange: Exchange) => void
 
   /** What the request's path stands for. */

@@ -100,7 +100,13 @@ export class Pipeline {
     const { model, targets } = snapshot.route(surface, resolveAlias(exchange, call.model))
     exchange.model = model
     if (targets.length === 0) return exchange.fail(new Failure('model_not_found')) ?? null
-    const walk = new Walk(exchange, call, awakeFirst(targets, Date.now()), body, this.#parts.metrics)
+    const walk = new Walk(
+      exchange,
+      call,
+      targets.length === 1 ? targets : awakeFirst(targets, Date.now()),
+      body,
+      this.#parts.metrics,
+    )
     walk.start()
     return walk
   }

@@ -44,7 +44,7 @@ export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records
     tokensCacheWrite: usage.cacheWrite,
     costNanoUsd: cost ?? -1,
     traceId: exchange.id,
-    startedAtMs: performance.timeOrigin + startedAt,
+    startedAtMs: exchange.startedMs,
     surface: exchange.surfaceId,
     method: exchange.incoming.method,
     path: exchange.path,
@@ -77,7 +77,7 @@ function costOf(exchange: Exchange): number | null {
     return upstreamStatus >= 200 && upstreamStatus <= 299 ? null : 0
   if (catalog === null) return null
   detail.answeredBy = exchange.answeredBy
-  detail.nowMs = performance.timeOrigin + exchange.startedAt
+  detail.nowMs = exchange.startedMs
   detail.imageSize = measured?.imageSize
   detail.imageQuality = measured?.imageQuality
   const counted = measured === undefined ? usage : withMeasured(usage, measured)

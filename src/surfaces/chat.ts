@@ -1,6 +1,6 @@
-import { at, isTrue, readString, validateChat } from '../core/json-scan.ts'
+import { at, isTrue, validateChat } from '../core/json-scan.ts'
 import type { Surface } from '../core/surface.ts'
-import { callOf, checkModel, scanBody, top } from './json-call.ts'
+import { callOf, checkModel, readModel, scanBody, top } from './json-call.ts'
 
 /** https://platform.openai.com/docs/api-reference/chat/create */
 export const chat: Surface = {
@@ -13,7 +13,7 @@ export const chat: Surface = {
   read(body) {
     const invalid = scanBody(body) ?? validateChat(body, top)
     if (invalid !== null) return invalid
-    const model = readString(body, top.start(at.model), top.end(at.model))
+    const model = readModel(body, top.start(at.model), top.end(at.model))
     return checkModel(model) ?? callOf(body, model, isTrue(body, top.start(at.stream)))
   },
 }

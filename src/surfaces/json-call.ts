@@ -43,6 +43,23 @@ export function scanBody(body: Uint8Array): Failure | null {
 /** Longer ones are nobody's, and ids are remembered in many places. In characters; ARNs are the long ones. */
 const longestModel = 512
 
+/** One whose bytes are its characters, neither escaped nor beyond ASCII. */
+let lastModel = ''
+const isPlainModel = /^[ !#-[\]-~]+$/
+
+/** The model's name in [start, end), quotes included: mostly that of the request before, with its hash. */
+export function readModel(body: Uint8Array, start: number, end: number): string {
+  const { length } = lastModel
+  if (end - start - 2 === length) {
+    let i = 0
+    while (i < length && body[start + 1 + i] === lastModel.charCodeAt(i)) i++
+    if (i === length) return lastModel
+  }
+  const model = readString(body, start, end)
+  if (isPlainModel.test(model)) lastModel = model
+  return model
+}
+
 /** Half a pair, which has no place in a path. */
 const loneSurrogate = /\p{Cs}/u
 
@@ -73,7 +90,7 @@ export function readJson(body: Uint8Array, rules: JsonRules): Call | Failure {
   const start = top.start(at.model)
   const hasModel = start >= 0 && !isNull(body, start)
   if (hasModel && !isString(body, start)) return refuse('model', 'model must be a string')
-  const model = hasModel ? readString(body, start, top.end(at.model)) : ''
+  const model = hasModel ? readModel(body, start, top.end(at.model)) : ''
   if (model.trim() === '' && (hasModel || !isModelOptional)) return refuse('model', 'model is required')
   const tooLong = checkModel(model)
   if (tooLong !== null) return tooLong
