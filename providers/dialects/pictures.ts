@@ -13,6 +13,7 @@ import {
 import { omittedParameters, Refusal, refuseOmitted, text } from './chat-request.ts'
 import { toUpstreamError } from './error-body.ts'
 import { toSize } from './image-size.ts'
+import { pictureUsage, sumUsage } from './picture-usage.ts'
 
 /**
  * Pictures of vendors whose calls draw one at a time, from a prompt and, for edits, from pictures. OpenAI's `n` becomes
@@ -59,11 +60,11 @@ export function drawnPictures(drawing: Drawing): Codec {
       if (drawn === null || drawn.pictures.length === 0) return nothing
       const all = {
         pictures: [...before.pictures, ...drawn.pictures],
-        usage: sum(before.usage, drawn.usage ?? noUsage),
+        usage: sumUsage(before.usage, drawn.usage ?? noUsage),
       }
       const request = isObject(target.request) ? (target.request as JsonObject) : {}
       if (all.pictures.length >= wanted(request)) return pictureAnswer(all, target)
-      const body = drawing.body(read(drawing, request, [], new Refusal(), target), target)
+      const body = drawing.body(read(drawing, further(request, all.pictures.length), [], new Refusal(), target), target)
       return again({ to: drawing.path(target), body, ...collect(all) })
     }
     return {
@@ -138,6 +139,10 @@ const codecOf = ({ root, serves, accept, headers, path, failure = toUpstreamErro
   failure,
 })
 
+/** The request once more: the same seed would draw the same picture. */
+const further = (request: JsonObject, drawn: number): JsonObject =>
+  typeof request.seed === 'number' ? { ...request, seed: request.seed + drawn } : request
+
 function wanted({ n }: JsonObject): number {
   return typeof n === 'number' && Number.isInteger(n) && n >= 1 && n <= mostPictures ? n : 1
 }
@@ -196,26 +201,7 @@ export function pictureAnswer({ pictures, usage = noUsage }: Drawn, { nowMs = 0 
     (one): JsonObject => (/^https?:/.test(one) ? { url: one } : { b64_json: one.replace(/^data:[^,]{0,100},/, '') }),
   )
   return {
-    body: { created: Math.floor(nowMs / 1000), data, ...(usage.total > 0 && { usage: counted(usage) }) },
+    body: { created: Math.floor(nowMs / 1000), data, ...pictureUsage(usage) },
     usage: { ...usage, images: data.length },
   }
 }
-
-/** https://platform.openai.com/docs/api-reference/images/object */
-const counted = (usage: Usage): JsonObject => ({
-  input_tokens: usage.prompt,
-  input_tokens_details: { text_tokens: Math.max(0, usage.prompt - usage.imageIn), image_tokens: usage.imageIn },
-  output_tokens: usage.completion,
-  total_tokens: usage.total,
-})
-
-const sum = (a: Usage, b: Usage): Usage => ({
-  ...noUsage,
-  prompt: a.prompt + b.prompt,
-  completion: a.completion + b.completion,
-  total: a.total + b.total,
-  reasoning: a.reasoning + b.reasoning,
-  cacheRead: a.cacheRead + b.cacheRead,
-  imageIn: a.imageIn + b.imageIn,
-  imageOut: a.imageOut + b.imageOut,
-})

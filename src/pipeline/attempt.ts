@@ -314,13 +314,18 @@ export class Attempt implements UpstreamHandler, Awaited {
 
   onSent(): void {
     this.#isSent = true
-    if (!this.#walk.keepsBody) this.exchange.releaseBody()
     this.exchange.incoming.sent()
+  }
+
+  onWritten(): void {
+    if (!this.#walk.keepsBody) this.exchange.releaseBody()
   }
 
   onHead(status: number, headers: ResponseHeaders, whole: Uint8Array | null): void {
     const exchange = this.exchange
-    exchange.upstreamStatus = status
+    exchange.answeredWith(status)
+    // Some transports can't tell when they have written a body; who answers has it.
+    this.onWritten()
     noteAnswer(this.target, status, headers)
     if (status < 200 || status > 299) {
       this.#error = new ErrorAnswer(status, headers, Date.now())

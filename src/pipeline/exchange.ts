@@ -47,6 +47,8 @@ export class Exchange {
   callStartedAt = -1
   /** Of the current attempt; 0 = it has none yet. */
   upstreamStatus = 0
+  /** Some upstream answered that it would do it: from then on it may charge for it. */
+  isAccepted = false
   usage: Usage = noUsage
   /** What its request says of its price. */
   measured: Measured | undefined = undefined
@@ -86,6 +88,11 @@ export class Exchange {
 
   get id(): string {
     return this.trace.traceId
+  }
+
+  answeredWith(status: number): void {
+    this.upstreamStatus = status
+    if (status >= 200 && status <= 299) this.isAccepted = true
   }
 
   beginCall(): void {

@@ -5,8 +5,8 @@ import type { Exchange } from './exchange.ts'
 const retryAfterMs = 1000
 
 /**
- * What a thread may keep of request bodies that came in pieces: from their first piece until they are on their way to an
- * upstream, or until the request is over where it may be asked again. Each has its limit; this is the limit of all
+ * What a thread may keep of request bodies that came in pieces: from their first piece until the system has all of
+ * them for an upstream, or until the request is over where it may be asked again. Each has its limit; this is the limit of all
  * together, so that many at once are refused instead of ending the thread.
  */
 export class HeldBytes {

@@ -70,11 +70,10 @@ export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records
  * was left by its client, was likely charged: without a report of its usage nobody knows how much.
  */
 function costOf(exchange: Exchange): number | null {
-  const { target, snapshot, usage, measured, failure, status, upstreamStatus } = exchange
+  const { target, snapshot, usage, measured, failure, status, isAccepted } = exchange
   const { catalog } = snapshot
   if (target === null) return 0
-  if (usage === noUsage && (failure !== null || status >= 400))
-    return upstreamStatus >= 200 && upstreamStatus <= 299 ? null : 0
+  if (usage === noUsage && (failure !== null || status >= 400)) return isAccepted ? null : 0
   if (catalog === null) return null
   detail.answeredBy = exchange.answeredBy
   detail.nowMs = exchange.startedMs

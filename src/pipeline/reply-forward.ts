@@ -70,7 +70,7 @@ export class ForwardReply {
     this.#headers = scrub(this.#headerLines(headers))
     this.#isHeld = (status < 200 || status > 299) && status !== 304
     if (isMetered && !this.#isHeld) this.#meter = eventStream.test(this.#type) ? new EventMeter() : new TailMeter()
-    exchange.upstreamStatus = status
+    exchange.answeredWith(status)
   }
 
   #headerLines(headers: ResponseHeaders): string {

@@ -80,6 +80,11 @@ export abstract class Call implements UpstreamCall, Timed {
     if (isFirst) this.#handler.onSent()
   }
 
+  /** The system has all of the request's body. */
+  written(): void {
+    if (this.#phase !== OVER) this.#handler.onWritten?.()
+  }
+
   /** The patience with an upstream that says nothing starts anew. */
   #listen(): void {
     const { firstByteTimeoutMs, idleTimeoutMs } = this.request

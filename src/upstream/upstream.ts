@@ -92,6 +92,8 @@ export interface UpstreamRequest {
 export interface UpstreamHandler {
   /** The request's bytes have been handed to the system. From here on a repeat may be billed twice. */
   onSent(): void
+  /** All of `body` is with the system and not needed any more. Not told where the transport can't tell. */
+  onWritten?(): void
   /** After a `write` that returned false: there is room again. May come from within `send`. */
   onRoom?(): void
   /**

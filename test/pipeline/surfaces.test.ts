@@ -459,12 +459,14 @@ test('a form that becomes JSON goes out as JSON, one that becomes sound as sound
 
 test('several pictures are as many calls, whichever way each is answered', () => {
   const pipeline = workersAi()
-  const picture = { model: '@cf/black-forest-labs/flux-1-schnell', prompt: 'a kite', n: 3 }
+  const picture = { model: '@cf/black-forest-labs/flux-1-schnell', prompt: 'a kite', n: 3, seed: 7 }
   const incoming = pipeline.askAt('/v1/images/generations', JSON.stringify(picture))
   pipeline.calls[0].answer(200, '{"result":{"image":"AAAA"},"success":true}')
   pipeline.calls[1].answer(200, 'PNG', { 'content-type': 'image/png' })
   assert.equal(incoming.status, 0)
   pipeline.calls[2].answer(200, '{"result":{"image":"BBBB"},"success":true}')
+  const seeds = pipeline.calls.map(call => JSON.parse(call.body.toString()).seed)
+  assert.deepEqual(seeds, [7, 8, 9], 'the same seed would draw the same picture')
   const { data } = JSON.parse(incoming.body)
   assert.deepEqual(data, [
     { b64_json: 'AAAA' },
@@ -483,4 +485,6 @@ test('one of several pictures that fails costs the answer, with the upstream’s
   pipeline.calls[1].answer(400, '{"success":false,"errors":[{"code":3030,"message":"prompt flagged"}]}')
   assert.equal(incoming.status, 400)
   assert.match(errorOf(incoming).message, /prompt flagged/)
+  // The first one was drawn, and what it cost nobody says.
+  assert.equal(pipeline.records[0].costNanoUsd, -1)
 })

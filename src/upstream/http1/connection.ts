@@ -144,6 +144,7 @@ export class Connection {
     if (call.isPaused) this.pause() // it was while it waited
     this.#isUploading = call.isUpload
     call.sent()
+    if (this.#unwritten === null && this.#call === call) call.written()
     if (call.isUpload) call.beginUpload()
   }
 
@@ -192,6 +193,7 @@ export class Connection {
       this.#socket.once('drain', () => {
         this.#tookBytes = true
         this.#writePieces()
+        if (this.#unwritten === null) this.#call?.written()
       })
       return
     }
