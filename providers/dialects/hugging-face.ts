@@ -1,13 +1,13 @@
 import { noUsage } from '../../src/core/chat.ts'
 import { Failure } from '../../src/core/failures.ts'
-import { fieldOf } from '../../src/core/form.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { type Codec, type FormRequest, RawBody, type TargetContext } from '../../src/core/provider.ts'
-import { mimeTypeOf, omittedParameters, Refusal, refuseOmitted } from './chat-request.ts'
+import { omittedParameters, Refusal, refuseOmitted } from './chat-request.ts'
 import { embeddingList, embeddingParams, readTexts, readVectors, textCount } from './embedding.ts'
 import { toUpstreamError } from './error-body.ts'
 import { transcript } from './openai/transcriptions.ts'
 import { drawnPictures } from './pictures.ts'
+import { readSound, soundType } from './sound.ts'
 
 /** Tasks on Hugging Face's own machines. https://huggingface.co/docs/inference-providers/tasks/index */
 export interface Tasks {
@@ -85,13 +85,8 @@ export const speechRecognition = ({ root }: Tasks): Codec<FormRequest> => ({
   encode(request, target) {
     const refusal = new Refusal()
     checkModel(refusal, target)
-    const file = request.parts.find(({ name, filename }) => name === 'file' && filename !== null)
-    const format = fieldOf(request, 'response_format') || 'json'
-    if (format !== 'json' && format !== 'text')
-      refusal.unsupported('response_format', `this model has no \`response_format\` ${format.slice(0, 64)}`)
-    if (file === undefined) refusal.invalid('file', 'file must be a file')
-    if (file === undefined || refusal.failure !== null) return refusal.failure!
-    return new RawBody(file.contentType || mimeTypeOf(file.filename ?? '') || 'audio/wav', file.bytes)
+    const file = readSound(request, ['json', 'text'], refusal)
+    return file === null ? refusal.failure! : new RawBody(soundType(file), file.bytes)
   },
   decode: transcript,
   failure: toUpstreamError,

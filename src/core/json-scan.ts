@@ -347,9 +347,18 @@ export function endOfValue(bytes: Uint8Array, i: number, end: number): number {
 }
 
 /** The value range [start, end) of the last top-level `key` of the object in [start, end), or null. */
-export function findKey(bytes: Uint8Array, start: number, end: number, key: string): readonly [number, number] | null {
+export const findKey = (bytes: Uint8Array, start: number, end: number, key: string): Range =>
+  findMember(bytes, start, end, key, false)
+
+/** Of the first one, in an object of which only the beginning is there. */
+export const findEarlyKey = (bytes: Uint8Array, start: number, end: number, key: string): Range =>
+  findMember(bytes, start, end, key, true)
+
+type Range = readonly [number, number] | null
+
+function findMember(bytes: Uint8Array, start: number, end: number, key: string, isEarly: boolean): Range {
   let i = skipBlank(bytes, start, end)
-  let found: readonly [number, number] | null = null
+  let found: Range = null
   if (i >= end || bytes[i] !== openBrace) return null
   i = skipBlank(bytes, i + 1, end)
   while (i < end && bytes[i] === quote) {
@@ -358,34 +367,15 @@ export function findKey(bytes: Uint8Array, start: number, end: number, key: stri
     if (valueStart < 0) return null
     i = endOfValue(bytes, valueStart, end)
     if (i < 0) return null
-    if (isKey(bytes, keyStart, key)) found = [valueStart, i]
+    if (isKey(bytes, keyStart, key)) {
+      found = [valueStart, i]
+      if (isEarly) return found
+    }
     i = skipBlank(bytes, i, end)
     if (i >= end || bytes[i] !== comma) break
     i = skipBlank(bytes, i + 1, end)
   }
   return i < end && bytes[i] === closeBrace && skipBlank(bytes, i + 1, end) === end ? found : null
-}
-
-/** The value range of the first top-level `key` of an object of which only the beginning, [start, end), is there. */
-export function findEarlyKey(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  key: string,
-): readonly [number, number] | null {
-  let i = skipBlank(bytes, start, end)
-  if (i >= end || bytes[i] !== openBrace) return null
-  for (i = skipBlank(bytes, i + 1, end); i < end && bytes[i] === quote; i = skipBlank(bytes, i + 1, end)) {
-    const keyStart = i
-    const valueStart = skipKey(bytes, i, end)
-    if (valueStart < 0) return null
-    i = endOfValue(bytes, valueStart, end)
-    if (i < 0) return null
-    if (isKey(bytes, keyStart, key)) return [valueStart, i]
-    i = skipBlank(bytes, i, end)
-    if (bytes[i] !== comma) return null
-  }
-  return null
 }
 
 function isKey(bytes: Uint8Array, start: number, key: string): boolean {

@@ -1,8 +1,9 @@
 import { noUsage, type Usage } from '../../../src/core/chat.ts'
 import { Failure } from '../../../src/core/failures.ts'
-import { isObject, type Json, type JsonObject } from '../../../src/core/json.ts'
+import { isObject, type JsonObject } from '../../../src/core/json.ts'
 import { type Again, type Answer, again, type Codec, type TargetContext } from '../../../src/core/provider.ts'
 import { omittedParameters, Refusal, refuseOmitted, text } from '../chat-request.ts'
+import { pictureUsage, sumUsage } from '../picture-usage.ts'
 import { blockReason } from './candidate.ts'
 import { toUpstreamError } from './error.ts'
 import { type GeminiHost, methodPath } from './host.ts'
@@ -47,7 +48,7 @@ export function images(host: GeminiHost): Codec {
       const all = {
         pictures: [...before.pictures, ...drawn.pictures],
         reason: drawn.reason || before.reason,
-        usage: sum(before.usage, drawn.usage),
+        usage: sumUsage(before.usage, drawn.usage),
       }
       const done = answered + drawing.most(model)
       // Further calls after a refusal would only be refused as well.
@@ -217,32 +218,14 @@ const generated: Drawing = {
   },
 }
 
-const sum = (a: Usage, b: Usage): Usage => ({
-  ...noUsage,
-  prompt: a.prompt + b.prompt,
-  completion: a.completion + b.completion,
-  total: a.total + b.total,
-  reasoning: a.reasoning + b.reasoning,
-  cacheRead: a.cacheRead + b.cacheRead,
-  imageIn: a.imageIn + b.imageIn,
-  imageOut: a.imageOut + b.imageOut,
-})
-
 function answer({ pictures, usage }: Drawn, { nowMs = 0 }: TargetContext): Answer {
   const format = /^image\/(png|jpeg|webp)$/.exec(pictures[0].mimeType)?.[1]
-  const counted: Json = {
-    input_tokens: usage.prompt,
-    // Required by OpenAI: https://platform.openai.com/docs/api-reference/images/object
-    input_tokens_details: { text_tokens: Math.max(0, usage.prompt - usage.imageIn), image_tokens: usage.imageIn },
-    output_tokens: usage.completion,
-    total_tokens: usage.total,
-  }
   return {
     body: {
       created: Math.floor(nowMs / 1000),
       data: pictures.map(({ base64 }) => ({ b64_json: base64 })),
       ...(format !== undefined && { output_format: format }),
-      ...(usage.total > 0 && { usage: counted }),
+      ...pictureUsage(usage),
     },
     usage: { ...usage, images: pictures.length },
   }

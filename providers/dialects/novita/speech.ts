@@ -4,19 +4,11 @@ import { isObject, type JsonObject } from '../../../src/core/json.ts'
 import { type Answer, type Codec, RawBody, type TargetContext } from '../../../src/core/provider.ts'
 import { omittedParameters, Refusal, refuseOmitted, text } from '../chat-request.ts'
 import { toUpstreamError } from '../error-body.ts'
+import { openAiVoices, soundTypes } from '../sound.ts'
 
-const types: Readonly<Record<string, string>> = {
-  mp3: 'audio/mpeg',
-  wav: 'audio/wav',
-  flac: 'audio/flac',
-  pcm: 'audio/pcm',
-}
-
-/** OpenAI's voices, which nobody has here, and one of its own that speaks in their place. */
-const foreign: ReadonlySet<string> = new Set(
-  'alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse'.split(' '),
-)
+/** Speaks in place of OpenAI's. */
 const ownVoice = 'Wise_Woman'
+const forms = ['mp3', 'wav', 'flac', 'pcm']
 
 const own = ['language_boost', 'pronunciation_dict', 'timber_weights', 'audio_setting', 'voice_setting'] as const
 const known: ReadonlySet<string> = new Set([
@@ -40,13 +32,13 @@ export const speech = (root: (target: TargetContext) => string): Codec => ({
     const refusal = new Refusal()
     refuseOmitted(omittedParameters(request, known), onUnsupportedParam, refusal)
     const form = text(request.response_format) || 'mp3'
-    if (!Object.hasOwn(types, form)) refusal.unsupported('response_format', `this model speaks no ${form.slice(0, 64)}`)
+    if (!forms.includes(form)) refusal.unsupported('response_format', `this model speaks no ${form.slice(0, 64)}`)
     const voice = text(request.voice)
     const { language_boost, pronunciation_dict, timber_weights, audio_setting, voice_setting } = request
     const body: JsonObject = {
       text: text(request.input),
       voice_setting: {
-        voice_id: voice === '' || foreign.has(voice) ? ownVoice : voice,
+        voice_id: voice === '' || openAiVoices.has(voice) ? ownVoice : voice,
         ...(typeof request.speed === 'number' && { speed: request.speed }),
         ...(isObject(voice_setting) && voice_setting),
       },
@@ -71,7 +63,7 @@ function decode(body: JsonObject, { request }: TargetContext): Answer | Failure 
     return new Failure('upstream_error', { cause: `the answer has no sound${text(said) && `: ${text(said)}`}` })
   const asked = request !== undefined && !('parts' in request) ? (request as JsonObject) : {}
   const form = text(asked.response_format) || 'mp3'
-  const type = Object.hasOwn(types, form) ? types[form] : types.mp3
+  const type = forms.includes(form) ? soundTypes[form] : soundTypes.mp3
   return {
     body: new RawBody(type, Buffer.from(hex, 'hex')),
     usage: { ...noUsage, characters: [...text(asked.input)].length },

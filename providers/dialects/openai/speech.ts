@@ -2,6 +2,7 @@ import { noUsage } from '../../../src/core/chat.ts'
 import type { Failure } from '../../../src/core/failures.ts'
 import { isObject, type JsonObject } from '../../../src/core/json.ts'
 import { type Answer, type Codec, RawBody, type TargetContext } from '../../../src/core/provider.ts'
+import { soundTypes } from '../sound.ts'
 import { inBandFailure, lacks } from './answer.ts'
 import { passOn } from './events.ts'
 import { failure } from './failure.ts'
@@ -26,15 +27,6 @@ export function speech(options: OpenAiSpeech): Codec {
   }
 }
 
-const types: Readonly<Record<string, string>> = {
-  mp3: 'audio/mpeg',
-  opus: 'audio/opus',
-  aac: 'audio/aac',
-  flac: 'audio/flac',
-  wav: 'audio/wav',
-  pcm: 'audio/pcm',
-}
-
 function decode(body: JsonObject, target: TargetContext, soundIn: string | undefined): Answer | Failure {
   const error = inBandFailure('upstream_error', body)
   if (error !== null) return error
@@ -43,6 +35,6 @@ function decode(body: JsonObject, target: TargetContext, soundIn: string | undef
   if (typeof sound !== 'string' || sound === '') return lacks(body, 'sound')
   const { response_format: asked, input } = askedOf(target)
   const characters = typeof input === 'string' ? [...input].length : 0
-  const format = typeof asked === 'string' && Object.hasOwn(types, asked) ? asked : 'mp3'
-  return { body: new RawBody(types[format], Buffer.from(sound, 'base64')), usage: { ...noUsage, characters } }
+  const format = typeof asked === 'string' && Object.hasOwn(soundTypes, asked) ? asked : 'mp3'
+  return { body: new RawBody(soundTypes[format], Buffer.from(sound, 'base64')), usage: { ...noUsage, characters } }
 }

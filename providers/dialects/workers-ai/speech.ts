@@ -4,9 +4,10 @@ import type { JsonObject } from '../../../src/core/json.ts'
 import { type Answer, type Codec, RawBody, type TargetContext } from '../../../src/core/provider.ts'
 import { omittedParameters, Refusal, refuseOmitted, text } from '../chat-request.ts'
 import { lacks } from '../openai/answer.ts'
+import { openAiVoices } from '../sound.ts'
 import { checkModel, failure, resultOf, runPath } from './run.ts'
 
-/** OpenAI's names for forms of sound, as Deepgram's voices have them. */
+/** OpenAI's names for forms of sound, as Deepgram has them. */
 const forms: Readonly<Record<string, JsonObject>> = {
   mp3: { encoding: 'mp3' },
   opus: { encoding: 'opus', container: 'ogg' },
@@ -15,11 +16,6 @@ const forms: Readonly<Record<string, JsonObject>> = {
   wav: { encoding: 'linear16', container: 'wav' },
   pcm: { encoding: 'linear16', container: 'none', sample_rate: 24_000 },
 }
-
-/** OpenAI's voices, which nobody has here: the model's own first one speaks. */
-const foreign: ReadonlySet<string> = new Set(
-  'alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse'.split(' '),
-)
 
 const isDeepgram = (model: string): boolean => /\/aura-/.test(model)
 
@@ -58,7 +54,8 @@ function spokenByDeepgram(input: string, request: JsonObject, refusal: Refusal):
   if (!Object.hasOwn(forms, form)) refusal.unsupported('response_format', `this model speaks no ${form.slice(0, 64)}`)
   const voice = text(request.voice)
   const body: JsonObject = { text: input, ...forms[form] }
-  if (voice !== '' && !foreign.has(voice)) body.speaker = voice
+  // In place of OpenAI's the model's own first one speaks.
+  if (voice !== '' && !openAiVoices.has(voice)) body.speaker = voice
   for (const name of ['sample_rate', 'bit_rate'])
     if (request[name] !== undefined && request[name] !== null) body[name] = request[name]
   return body

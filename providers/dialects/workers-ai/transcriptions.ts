@@ -1,8 +1,9 @@
 import { fieldOf } from '../../../src/core/form.ts'
 import { isObject, type Json, type JsonObject } from '../../../src/core/json.ts'
 import { type Codec, type FormRequest, RawBody, type TargetContext } from '../../../src/core/provider.ts'
-import { mimeTypeOf, Refusal, text } from '../chat-request.ts'
+import { Refusal, text } from '../chat-request.ts'
 import { transcript } from '../openai/transcriptions.ts'
+import { base64Of, readSound, soundType } from '../sound.ts'
 import { checkModel, failure, resultOf, runPath } from './run.ts'
 
 /** Its newest ear takes JSON and translates, the others take nothing but the sound. */
@@ -27,23 +28,13 @@ const heard = (root: (target: TargetContext) => string, task: Task): Codec<FormR
   encode(request, target) {
     const refusal = new Refusal()
     checkModel(refusal, target)
-    const file = request.parts.find(({ name, filename }) => name === 'file' && filename !== null)
-    if (file === undefined) {
-      refusal.invalid('file', 'file must be a file')
-      return refusal.failure!
-    }
-    const format = fieldOf(request, 'response_format') || 'json'
-    if (!formats.includes(format))
-      refusal.unsupported('response_format', `this model has no \`response_format\` ${format.slice(0, 64)}`)
-    if (refusal.failure !== null) return refusal.failure
-    const { bytes, contentType, filename } = file
-    if (!isTurbo(target.model)) {
-      const type = contentType || mimeTypeOf(filename ?? '') || 'application/octet-stream'
-      return new RawBody(isNova(target.model) ? type : 'application/octet-stream', bytes)
-    }
+    const file = readSound(request, formats, refusal)
+    if (file === null) return refusal.failure!
+    if (!isTurbo(target.model))
+      return new RawBody(isNova(target.model) ? soundType(file) : 'application/octet-stream', file.bytes)
     const [language, prompt] = [fieldOf(request, 'language'), fieldOf(request, 'prompt')]
     return {
-      audio: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
+      audio: base64Of(file.bytes),
       task,
       ...(language && { language }),
       ...(prompt && { initial_prompt: prompt }),
