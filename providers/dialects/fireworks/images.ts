@@ -104,7 +104,8 @@ const job: Codec = { ...drawnPictures(kontext), decode: begun }
 
 export const images: Codec = {
   ...flux,
-  serves: model => /\/flux-/.test(model) || isDiffusion(model),
+  // Other hosts name the same models in their own ways.
+  serves: model => model.startsWith('accounts/') && (model.includes('/flux-') || isDiffusion(model)),
   forModel: model => (isKontext(model) ? job : isDiffusion(model) ? diffusion : flux),
 }
 
