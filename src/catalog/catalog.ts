@@ -1,6 +1,6 @@
 import type { Catalog, Cost, ModelFacts, PriceDetail } from '../core/catalog.ts'
 import type { Usage } from '../core/chat.ts'
-import { compileTariff, costOf, type Tariff } from './cost.ts'
+import { compileTariff, costOf, nanoUsdOf, type Tariff } from './cost.ts'
 import type { Model } from './document.ts'
 import { Resolver } from './resolve.ts'
 import { openTable } from './table.ts'
@@ -28,7 +28,13 @@ export function openCatalog(memory: SharedArrayBuffer | null): Catalog {
   return catalog
 }
 
-const noCatalog: Catalog = { facts: () => null, models: () => [], owns: () => false, price: () => null }
+const noCatalog: Catalog = {
+  facts: () => null,
+  models: () => [],
+  owns: () => false,
+  price: () => null,
+  cost: () => null,
+}
 
 /** `price(provider, model, usage, detail?)`, and no more: what records need. */
 export const createPricer = (memory: SharedArrayBuffer | null): Pick<Catalog, 'price'> => openCatalog(memory)
@@ -67,12 +73,21 @@ class SharedCatalog implements Catalog {
   }
 
   price(provider: string, model: string, usage: Usage, detail = noDetail): Cost | null {
+    const tariff = this.#tariffOf(provider, model, detail)
+    return tariff === null ? null : costOf(usage, tariff, detail)
+  }
+
+  cost(provider: string, model: string, usage: Usage, detail = noDetail): number | null {
+    const tariff = this.#tariffOf(provider, model, detail)
+    return tariff === null ? null : nanoUsdOf(usage, tariff, detail)
+  }
+
+  #tariffOf(provider: string, model: string, detail: PriceDetail): Tariff | null {
     const answeredBy = detail.answeredBy ?? ''
     const isAnswerFirst = answeredBy !== '' && this.#open().answersFirst(provider)
     const first = isAnswerFirst ? answeredBy : model
     const second = isAnswerFirst ? model : answeredBy
-    const tariff = this.#tariff(provider, first) ?? (second === '' ? null : this.#tariff(provider, second))
-    return tariff === null ? null : costOf(usage, tariff, detail)
+    return this.#tariff(provider, first) ?? (second === '' ? null : this.#tariff(provider, second))
   }
 
   #tariff(provider: string, model: string): Tariff | null {

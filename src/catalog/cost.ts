@@ -95,7 +95,9 @@ function bits(words: number): number {
   return count
 }
 
-/** Filled anew by each call: pricing an exchange makes no garbage but its result. */
+type Parts = { -readonly [K in keyof CostParts]: number }
+
+/** Filled anew by each call: pricing an exchange makes no garbage. */
 const measured = new Float64Array(quantities.length)
 const shares = new Float64Array(32)
 const prices = new Float64Array(32)
@@ -105,6 +107,18 @@ const prices = new Float64Array(32)
  * here. Prices are never mixed: with tiers, the number of input tokens decides the rate of every token.
  */
 export function costOf(usage: Usage, tariff: Tariff, detail: PriceDetail): Cost | null {
+  const parts = noParts()
+  const costNanoUsd = nanoUsdOf(usage, tariff, detail, parts)
+  return costNanoUsd === null ? null : { costNanoUsd, parts }
+}
+
+/** The same without the parts, which few want to know; they are added to `parts` where it is given. */
+export function nanoUsdOf(
+  usage: Usage,
+  tariff: Tariff,
+  detail: PriceDetail,
+  parts: Parts | null = null,
+): number | null {
   measure(usage, tariff, detail)
   const { rates, hasTiers, priced } = variantAt(tariff.variants, detail.nowMs ?? Date.now())
   const image = imagePrice(tariff.images, detail)
@@ -116,7 +130,8 @@ export function costOf(usage: Usage, tariff: Tariff, detail: PriceDetail): Cost 
     let share = measured[quantity]
     for (let j = 0; j < within.length; j++) share -= shares[within[j]]
     shares[i] = share > 0 ? share : 0
-    let [price, whole] = [usd, pico]
+    let price = usd
+    let whole = pico
     for (let j = 0; j < tiers.length && inputTokens > tiers[j].start; j++) {
       price = tiers[j].usd
       whole = tiers[j].pico
@@ -124,7 +139,7 @@ export function costOf(usage: Usage, tariff: Tariff, detail: PriceDetail): Cost 
     prices[i] = price
     if (share > 0 && whole < 0) isPlain = false
   }
-  return (isPlain ? sumPlain(rates, tariff) : null) ?? sumExactly(rates, tariff, image)
+  return (isPlain ? sumPlain(rates, tariff, parts) : null) ?? sumExactly(rates, tariff, image, parts)
 }
 
 function measure(usage: Usage, { minSeconds }: Tariff, detail: PriceDetail): void {
@@ -196,30 +211,36 @@ function isCovered(priced: Uint8Array): boolean {
 }
 
 /** Whole pico-dollars, while they fit; the usual case. null: not exact this way. */
-function sumPlain(rates: readonly Rate[], { isEmbedding }: Tariff): Cost | null {
-  const parts = noParts()
+function sumPlain(rates: readonly Rate[], { isEmbedding }: Tariff, parts: Parts | null): number | null {
   let pico = 0
+  for (let i = 0; i < rates.length; i++) if (shares[i] > 0) pico += shares[i] * Math.round(prices[i] * 1e6)
+  if (!Number.isSafeInteger(pico)) return null
+  if (parts === null) return nanoFromPico(pico)
+  pico = 0
   let before = 0
   for (let i = 0; i < rates.length; i++) {
     if (shares[i] === 0) continue
     pico += shares[i] * Math.round(prices[i] * 1e6)
-    if (!Number.isSafeInteger(pico)) return null
     // Each part is what the sum has grown by, so that rounding never makes them differ.
     const nano = nanoFromPico(pico)
     parts[partOf(rates[i].unit, isEmbedding)] += nano - before
     before = nano
   }
-  return { costNanoUsd: before, parts }
+  return before
 }
 
-function sumExactly(rates: readonly Rate[], { isEmbedding }: Tariff, image: ImagePrice | null): Cost | null {
-  const parts = noParts()
+function sumExactly(
+  rates: readonly Rate[],
+  { isEmbedding }: Tariff,
+  image: ImagePrice | null,
+  parts: Parts | null,
+): number | null {
   const sum = new ExactSum()
   let before = 0
   const add = (part: keyof CostParts, count: number, usd: number, per: number): void => {
     sum.add(count, usd, per)
     const nano = sum.nanoUsd
-    parts[part] += nano - before
+    if (parts !== null) parts[part] += nano - before
     before = nano
   }
   for (let i = 0; i < rates.length; i++) {
@@ -227,13 +248,13 @@ function sumExactly(rates: readonly Rate[], { isEmbedding }: Tariff, image: Imag
     if (shares[i] > 0) add(partOf(unit, isEmbedding), shares[i], prices[i], unit.per)
   }
   if (image !== null) add('image', measured[row.images], image.price, 1)
-  return Number.isFinite(before) ? { costNanoUsd: before, parts } : null
+  return Number.isFinite(before) ? before : null
 }
 
 const partOf = (unit: Unit, isEmbedding: boolean): keyof CostParts =>
   isEmbedding && unit.part === 'input' ? 'embedding' : unit.part
 
-const noParts = (): { -readonly [K in keyof CostParts]: number } => ({
+const noParts = (): Parts => ({
   input: 0,
   cacheRead: 0,
   cacheWrite: 0,

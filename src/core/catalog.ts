@@ -10,6 +10,8 @@ export interface Catalog {
   owns(provider: string, model: string): boolean
   /** null: unknown, which is not the same as free. */
   price(provider: string, model: string, usage: Usage, detail?: PriceDetail): Cost | null
+  /** The whole of it alone, in nano-dollars. */
+  cost(provider: string, model: string, usage: Usage, detail?: PriceDetail): number | null
 }
 
 /** null: there is none, and nothing is known. */

@@ -27,9 +27,9 @@ const detail: { -readonly [K in keyof PriceDetail]: PriceDetail[K] } = {}
 
 /** Metrics and the record of one exchange. Requests that were refused before they were understood count in no series. */
 export function finishRecord(exchange: Exchange, metrics: ThreadMetrics, records: RecordSink): void {
-  const { usage, target, failure, startedAt, firstByteAt, snapshot } = exchange
+  const { usage, target, failure, startedAt, firstByteAt, endedAt, snapshot } = exchange
   counted.series = target === null ? 0 : target.series(exchange.model)
-  counted.durationMs = performance.now() - startedAt
+  counted.durationMs = endedAt - startedAt
   counted.firstByteMs = firstByteAt < 0 ? -1 : firstByteAt - startedAt
   counted.tokensIn = usage.prompt
   counted.tokensOut = usage.completion
@@ -80,7 +80,7 @@ function costOf(exchange: Exchange): number | null {
   detail.imageSize = measured?.imageSize
   detail.imageQuality = measured?.imageQuality
   const counted = measured === undefined ? usage : withMeasured(usage, measured)
-  return catalog.price(target.provider.id, exchange.model, counted, detail)?.costNanoUsd ?? null
+  return catalog.cost(target.provider.id, exchange.model, counted, detail)
 }
 
 /** What the answer says is worth more than what was asked for. */

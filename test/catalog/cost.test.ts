@@ -3,8 +3,13 @@ import { test } from 'node:test'
 import { nanoFromPico, picoUsdPerOne, scaledUsd } from '../../src/catalog/decimal.ts'
 import { catalogOf, shippedCatalog, usageOf } from './support.ts'
 
-const costOf = (model: object, usage: Parameters<typeof usageOf>[0], detail = {}) =>
-  catalogOf([{ id: 'm', ...model }]).price('lab', 'm', usageOf(usage), detail)
+/** With its parts; the way that leaves them out must come to the same. */
+const costOf = (model: object, usage: Parameters<typeof usageOf>[0], detail = {}) => {
+  const catalog = catalogOf([{ id: 'm', ...model }])
+  const price = catalog.price('lab', 'm', usageOf(usage), detail)
+  assert.equal(catalog.cost('lab', 'm', usageOf(usage), detail), price?.costNanoUsd ?? null)
+  return price
+}
 
 test('a token is charged once: what was read from a cache or written to one is not input as well', () => {
   const prices = {
