@@ -79,6 +79,8 @@ function ours(url: string, path: string): Variant {
   })
   const request: UpstreamRequest = {
     head: origin.prepare('POST', path, headers),
+    trace: null,
+    spanId: '',
     extraHeaders: '',
     body: requestBody,
     maxBodyBytes: 1 << 20,

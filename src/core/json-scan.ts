@@ -1,5 +1,6 @@
 import { Failure } from './failures.ts'
 import { isObject, type Json } from './json.ts'
+import { writeText } from './write-bytes.ts'
 
 /**
  * One scanner over the raw bytes of a JSON object. It checks the whole grammar (RFC 8259) and yields where the values
@@ -518,19 +519,38 @@ const byStart = (a: Edit, b: Edit): number => a.start - b.start
 
 /** A copy of [start, end) with the edits made, which must not overlap. */
 export function splice(bytes: Uint8Array, start: number, end: number, edits: Edit[]): Uint8Array {
-  edits.sort(byStart)
+  if (edits.length > 1) edits.sort(byStart)
   let length = end - start
-  for (const edit of edits) length += Buffer.byteLength(edit.replacement) - (edit.end - edit.start)
+  for (const edit of edits) length += utf8Length(edit.replacement) - (edit.end - edit.start)
   const out = Buffer.allocUnsafe(length)
   let from = start
   let to = 0
   for (const edit of edits) {
     to = copy(bytes, from, edit.start, out, to)
-    to += out.utf8Write(edit.replacement, to)
+    to = writeUtf8(out, to, edit.replacement)
     from = edit.end
   }
   copy(bytes, from, end, out, to)
   return out
+}
+
+/** Most replacements are a few letters. */
+const shortText = 64
+
+function utf8Length(text: string): number {
+  return isShortAscii(text) ? text.length : Buffer.byteLength(text)
+}
+
+/** Returns the position behind it. */
+function writeUtf8(out: Buffer, at: number, text: string): number {
+  return isShortAscii(text) ? writeText(out, at, text) : at + out.utf8Write(text, at)
+}
+
+function isShortAscii(text: string): boolean {
+  if (text.length > shortText) return false
+  let bits = 0
+  for (let i = 0; i < text.length; i++) bits |= text.charCodeAt(i)
+  return bits < 0x80
 }
 
 /** Returns where the copy ends. Below this size a loop is faster than making the view that `set` needs. */

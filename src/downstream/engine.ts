@@ -60,6 +60,8 @@ export interface RequestHead {
   readonly bodyLength: number
   /** By lower-case name; '' when absent; repeated fields joined with ', ' (RFC 9110 §5.3). */
   header(name: string): string
+  /** The values of `forwardedHeaders`, each in its name's place. */
+  readonly forwarded: readonly string[]
 }
 
 /** What an exchange hears from its connection. */

@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js'
 import { createServer } from 'node:net'
 import { createSecureContext } from 'node:tls'
+import { Bag } from '../core/bag.ts'
 import { type FailureKind, failures } from '../core/failures.ts'
 import type { Engine, EngineOptions, TlsOptions } from './engine.ts'
 import { refusalBody, refusalHeaders } from './refusals.ts'
@@ -33,7 +34,7 @@ export class UwsEngine implements Engine, UwsExchangeHost {
   readonly #uws: Uws
   readonly #app: TemplatedApp
   readonly #head = new UwsHead()
-  readonly #unsettled = new Set<UwsExchange>()
+  readonly #unsettled = new Bag<UwsExchange>()
   readonly #blocked = new Set<UwsExchange>()
   readonly #lingering = new Set<UwsExchange>()
   #listener: us_listen_socket | null = null
@@ -173,7 +174,7 @@ export class UwsEngine implements Engine, UwsExchangeHost {
   onGone(exchange: UwsExchange): void {
     this.connections.active--
     this.#unsettled.delete(exchange)
-    this.#blocked.delete(exchange)
+    if (this.#blocked.size > 0) this.#blocked.delete(exchange)
     if (exchange.closeAtMs > 0) this.#lingering.delete(exchange)
   }
 
@@ -200,7 +201,7 @@ export class UwsEngine implements Engine, UwsExchangeHost {
     const now = performance.now()
     for (const exchange of this.#lingering) if (exchange.closeAtMs <= now) exchange.cut()
     if (++this.#sweeps % keepAliveEverySweeps === 0) {
-      for (const exchange of this.#unsettled) exchange.keepAlive()
+      for (const exchange of this.#unsettled.all()) exchange.keepAlive()
     }
   }
 }

@@ -1,4 +1,5 @@
 import { failureAnswer, jsonHeaders } from '../core/answer.ts'
+import { Bag, type Placed } from '../core/bag.ts'
 import { Failure, type FailureKind } from '../core/failures.ts'
 import { HeaderBlock } from '../core/header-block.ts'
 import { isUnbounded } from '../core/paths.ts'
@@ -77,8 +78,7 @@ export class AcceptorLink {
   #flushing = false
   readonly #flush = (): void => this.flush()
   readonly #waiting = new Set<Exchange>()
-  /** Each knows its place, so that it leaves at no cost. */
-  readonly #active: Exchange[] = []
+  readonly #active = new Bag<Exchange>()
   /** Answers end their connections. */
   draining = false
   /** Nobody is served any more. */
@@ -93,7 +93,7 @@ export class AcceptorLink {
   }
 
   get inFlight(): number {
-    return this.#active.length
+    return this.#active.size
   }
 
   readonly onRequest: RequestListener = (head, reply) => new Exchange(this, head, reply)
@@ -192,22 +192,16 @@ export class AcceptorLink {
   }
 
   enter(exchange: Exchange): void {
-    exchange.place = this.#active.push(exchange) - 1
+    this.#active.add(exchange)
   }
 
   leave(exchange: Exchange): void {
-    const { place } = exchange
-    if (place < 0) return
-    exchange.place = -1
-    const last = this.#active.pop()!
-    if (last === exchange) return
-    this.#active[place] = last
-    last.place = place
+    this.#active.delete(exchange)
   }
 
   /** Cuts clients that send or take too slowly. Called about once a second. */
   sweep(nowMs: number): void {
-    for (const exchange of [...this.#active]) exchange.checkDeadlines(nowMs)
+    for (const exchange of this.#active.all()) exchange.checkDeadlines(nowMs)
     if (this.#waiting.size > 0) this.#retryWaiting()
     for (const exchange of [...this.#waiting]) {
       if (nowMs - exchange.waitingSince > longestWaitMs) exchange.fail('overloaded')
@@ -216,7 +210,7 @@ export class AcceptorLink {
 
   /** Ends everything at once, as kindly as each exchange's state allows. For a thread that is about to end. */
   failAll(kind: FailureKind): void {
-    for (const exchange of [...this.#active]) exchange.fail(kind)
+    for (const exchange of this.#active.all()) exchange.fail(kind)
   }
 }
 
@@ -335,7 +329,7 @@ const reading = 0
 const dispatched = 1
 const over = 2
 
-class Exchange implements ExchangeEvents {
+class Exchange implements ExchangeEvents, Placed {
   readonly #link: AcceptorLink
   readonly #reply: Reply
   /** The head as it goes into the REQUEST frame. */
@@ -502,10 +496,11 @@ class Exchange implements ExchangeEvents {
     const first = Math.min(body.length, most - metaLength)
     const whole = first === body.length && last
     const cursor = writer.cursor
-    const at = writer.reserve(id, Kind.request, whole ? Flag.last : 0, 0, metaLength, first)
+    const flags = (whole ? Flag.last : 0) | (metaLength === this.#meta.length ? Flag.ascii : 0)
+    const at = writer.reserve(id, Kind.request, flags, 0, metaLength, first)
     if (at < 0) return this.#waitOrRefuse(pair, id)
     writer.bytes.utf8Write(this.#meta, at)
-    if (first > 0) writer.bytes.set(first === body.length ? body : body.subarray(0, first), at + metaLength)
+    writer.put(at + metaLength, first === body.length ? body : body.subarray(0, first))
     // A frame that skipped to the ring's start begins there, not at the cursor.
     this.#frameCursor = cursor
     this.#frameBytes = at
@@ -527,13 +522,13 @@ class Exchange implements ExchangeEvents {
     while (meta.length - done > most) {
       const at = writer.reserve(id, Kind.requestPart, 0, 0, most, 0)
       if (at < 0) return false
-      writer.bytes.set(meta.subarray(done, done + most), at)
+      writer.put(at, meta.subarray(done, done + most))
       writer.commit()
       done += most
     }
     const at = writer.reserve(id, Kind.request, 0, 0, meta.length - done, 0)
     if (at < 0) return false
-    writer.bytes.set(meta.subarray(done), at)
+    writer.put(at, meta.subarray(done))
     writer.commit()
     this.#begin(pair, id)
     this.#sendBody(body, last)
@@ -581,7 +576,7 @@ class Exchange implements ExchangeEvents {
         pair.block(this)
         break
       }
-      writer.bytes.set(chunk.subarray(done, done + size), at)
+      writer.put(at, size === chunk.length ? chunk : chunk.subarray(done, done + size))
       writer.commit()
       done += size
       this.#unacked += size
@@ -729,8 +724,11 @@ class Exchange implements ExchangeEvents {
 
   /** The exchange has ended on both sides; its slot is free. */
   #finish(): void {
-    this.#pair?.blocked.delete(this)
-    this.#pair?.close(this.id)
+    const pair = this.#pair
+    if (pair !== null) {
+      if (pair.blocked.size > 0) pair.blocked.delete(this)
+      pair.close(this.id)
+    }
     this.#leave()
     this.#state = over
   }

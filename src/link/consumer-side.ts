@@ -165,7 +165,9 @@ class Pair {
     let text: string
     const parts = this.#parts.size > 0 ? this.#parts.get(id) : undefined
     if (parts === undefined) {
-      text = reader.bytes.utf8Slice(reader.meta, reader.meta + reader.metaLength)
+      const end = reader.meta + reader.metaLength
+      const isAscii = (reader.flags & Flag.ascii) !== 0
+      text = isAscii ? reader.bytes.latin1Slice(reader.meta, end) : reader.bytes.utf8Slice(reader.meta, end)
     } else {
       this.#parts.delete(id)
       parts.push(reader.bytes.subarray(reader.meta, reader.meta + reader.metaLength))
@@ -184,7 +186,7 @@ class Pair {
 
   /** The exchange sent its last frame. */
   forget(exchange: RingExchange): void {
-    this.#blocked.delete(exchange)
+    if (this.#blocked.size > 0) this.#blocked.delete(exchange)
     const slot = slotOf(exchange.id)
     if (this.#exchanges[slot] === exchange) {
       this.#exchanges[slot] = null
@@ -341,7 +343,7 @@ class RingExchange implements Incoming {
       if (at >= 0) {
         writer.setWord(at, bytes.length)
         headers.write(writer.bytes, at + 4)
-        writer.bytes.set(bytes, at + meta)
+        writer.put(at + meta, bytes)
         writer.commit()
         this.#over()
         return
@@ -402,7 +404,7 @@ class RingExchange implements Incoming {
       const at = writer.reserve(this.id, Kind.chunk, 0, 0, 0, size)
       if (at < 0) break
       this.#behind += size
-      writer.bytes.set(size === bytes.length ? bytes : bytes.subarray(done, done + size), at)
+      writer.put(at, size === bytes.length ? bytes : bytes.subarray(done, done + size))
       writer.commit()
       done += size
     }

@@ -3,7 +3,7 @@ import { type FormRequest, withoutFiles } from '../core/form.ts'
 import type { JsonObject } from '../core/json.ts'
 import { usesFunctions } from '../core/legacy-functions.ts'
 import { Again, type Codec, RawBody, type RoundTrip, type TargetContext } from '../core/provider.ts'
-import { formatTraceparent, newSpanId } from '../core/trace.ts'
+import { newSpanId } from '../core/trace.ts'
 import { upstreamFailure } from '../core/upstream-failure.ts'
 import { framings } from '../upstream/framing/index.ts'
 import type { ResponseHeaders, UpstreamCall, UpstreamHandler } from '../upstream/upstream.ts'
@@ -29,12 +29,6 @@ interface Composed {
   readonly body: Uint8Array | null
   /** Of the body, where it is not part of the route's head. */
   readonly contentType: string
-}
-
-interface RoutePlan extends Pick<RouteRequest, 'method' | 'root' | 'path' | 'headers'> {
-  readonly hasJson: boolean
-  /** A stream comes back. */
-  readonly streams: boolean
 }
 
 const jsonContent = 'application/json'
@@ -119,14 +113,7 @@ export class Attempt implements UpstreamHandler, Awaited {
       const path = this.codec.path(this.context)
       this.#root = this.codec.root?.(this.context) ?? this.target.routes.root
       return {
-        route: this.#route({
-          method: 'POST',
-          root: this.#root,
-          path,
-          hasJson: contentType === '',
-          streams: this.#streams(),
-          headers: own,
-        }),
+        route: this.#route('POST', this.#root, path, contentType === '', this.#streams(), own),
         body: isRaw ? encoded.bytes : encoded,
         contentType,
       }
@@ -140,17 +127,19 @@ export class Attempt implements UpstreamHandler, Awaited {
     return this.context.stream && this.codec.isJob !== true
   }
 
-  #route({ method, root, path, hasJson, streams, headers }: RoutePlan): Route {
+  /** `streams`: a stream comes back. */
+  #route(
+    method: string,
+    root: string,
+    path: string,
+    hasJson: boolean,
+    streams: boolean,
+    headers: RouteRequest['headers'],
+  ): Route {
     const { framing, decodeBytes, accept } = this.codec
     const takesBytes = this.exchange.surface!.hasByteAnswers || decodeBytes !== undefined
-    return this.target.routes.to({
-      method,
-      root,
-      path,
-      contentType: hasJson ? jsonContent : '',
-      accept: streams ? framings[framing]!.types[0]! : (accept ?? (takesBytes ? '*/*' : jsonContent)),
-      headers,
-    })
+    const accepted = streams ? framings[framing]!.types[0]! : (accept ?? (takesBytes ? '*/*' : jsonContent))
+    return this.target.routes.to(method, root, path, hasJson ? jsonContent : '', accepted, headers)
   }
 
   #encode(body: Uint8Array): Uint8Array | RawBody | Failure {
@@ -206,7 +195,7 @@ export class Attempt implements UpstreamHandler, Awaited {
     const { route, body, contentType } = composed
     if (this.target.authorizer.rejected !== undefined) this.#signed = { composed, lines: authorization }
     const { trace, incoming, snapshot } = exchange
-    let extraHeaders = `traceparent: ${formatTraceparent(trace.traceId, newSpanId(), trace.sampled)}\r\n${authorization}`
+    let extraHeaders = authorization
     if (trace.parentSpanId !== '') extraHeaders += headerLine('tracestate', incoming.header('tracestate'))
     if (contentType !== '') extraHeaders += headerLine('content-type', contentType)
     const { forwardHeaders } = this.target.provider
@@ -219,6 +208,8 @@ export class Attempt implements UpstreamHandler, Awaited {
     const call = route.origin.send(
       {
         head: route.head,
+        trace,
+        spanId: newSpanId(),
         extraHeaders,
         body,
         maxBodyBytes: upstream.maxResponseBytes,
@@ -265,7 +256,7 @@ export class Attempt implements UpstreamHandler, Awaited {
       const verb = method ?? (body === undefined ? 'GET' : 'POST')
       const hasJson = body !== undefined && !isRaw
       return {
-        route: this.#route({ ...place, method: verb, hasJson, streams: stream, headers: this.codec.headers }),
+        route: this.#route(verb, place.root, place.path, hasJson, stream, this.codec.headers),
         body: body === undefined ? null : isRaw ? body.bytes : Buffer.from(JSON.stringify(body)),
         contentType: isRaw ? body.contentType : '',
       }
@@ -291,6 +282,8 @@ export class Attempt implements UpstreamHandler, Awaited {
       route.origin.send(
         {
           head: route.head,
+          trace: null,
+          spanId: '',
           extraHeaders,
           body: Buffer.alloc(0),
           maxBodyBytes: maxAbandonBytes,

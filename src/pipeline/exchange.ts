@@ -10,13 +10,6 @@ import { adoptTrace, type TraceContext } from '../core/trace.ts'
 import type { CompiledTarget, Snapshot } from './compile.ts'
 import type { HeldBytes } from './held-bytes.ts'
 
-/** With three digits; a number's own formatting takes three times as long. */
-function thousandths(ms: number): string {
-  const whole = Math.max(0, Math.round(ms * 1000))
-  const rest = whole % 1000
-  return `${(whole - rest) / 1000}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
-}
-
 /** The state of one request, from accept to record. */
 export class Exchange {
   readonly incoming: Incoming
@@ -58,6 +51,7 @@ export class Exchange {
   status = 0
   failure: Failure | null = null
   firstByteAt = -1
+  endedAt = -1
   requestBytes = 0
   /** Where its body is counted while it is kept, and how much of it. */
   heldIn: HeldBytes | null = null
@@ -107,12 +101,10 @@ export class Exchange {
 
   /** Header block of an answer; `rest` ends with CRLF or is empty. */
   #headers(fixed: FixedHeaders, rest: string, now: number): HeaderBlock {
-    let own = this.extraHeaders
-    if (this.attempts > 0) {
-      const upstream = this.upstreamMs + (this.callStartedAt < 0 ? 0 : now - this.callStartedAt)
-      own += `x-gateway-overhead-ms: ${thousandths(now - this.startedAt - upstream)}\r\n`
-    }
-    return new HeaderBlock(this.id, fixed, own + rest)
+    const own = this.extraHeaders + rest
+    if (this.attempts === 0) return new HeaderBlock(this.id, fixed, own)
+    const upstream = this.upstreamMs + (this.callStartedAt < 0 ? 0 : now - this.callStartedAt)
+    return new HeaderBlock(this.id, fixed, own, Math.max(0, now - this.startedAt - upstream))
   }
 
   /** A complete answer. */
@@ -124,7 +116,7 @@ export class Exchange {
     const now = performance.now()
     this.firstByteAt = now
     this.incoming.whole(status, this.#headers(fixed, rest, now), body)
-    this.finish()
+    this.finish(now)
   }
 
   /** Starts an answer that goes on with `write`. */
@@ -190,9 +182,10 @@ export class Exchange {
   }
 
   /** Exactly once, whatever happened. */
-  finish(): void {
+  finish(now = performance.now()): void {
     if (this.over) return
     this.over = true
+    this.endedAt = now
     if (this.#heartbeat !== null) clearInterval(this.#heartbeat)
     this.endCall()
     this.releaseBody()

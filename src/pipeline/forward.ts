@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { Failure } from '../core/failures.ts'
 import type { ForwardedHeader } from '../core/incoming.ts'
 import { at, isNull, isString, readString, scanObject, spliceChat, TopLevel } from '../core/json-scan.ts'
-import { formatTraceparent, newSpanId } from '../core/trace.ts'
+import { newSpanId } from '../core/trace.ts'
 import { retryHintMs, upstreamFailure } from '../core/upstream-failure.ts'
 import { errorTypeOf, type ThreadMetrics } from '../shared/metric-rows.ts'
 import type { ResponseHeaders, UpstreamCall, UpstreamHandler } from '../upstream/upstream.ts'
@@ -238,7 +238,7 @@ export class Forward implements UpstreamHandler, Flow {
     this.#lines = lines
     this.#isSending = true
     exchange.attempts++
-    let extraHeaders = `traceparent: ${formatTraceparent(trace.traceId, newSpanId(), trace.sampled)}\r\n${lines}`
+    let extraHeaders = lines
     if (trace.parentSpanId !== '') extraHeaders += headerLine('tracestate', incoming.header('tracestate'))
     const { headers: demanded = {} } = exchange.target!.forward
     for (const name of onward) extraHeaders += headerLine(name, incoming.header(name) || (demanded[name] ?? ''))
@@ -246,6 +246,8 @@ export class Forward implements UpstreamHandler, Flow {
     const call = route.origin.send(
       {
         head: route.head,
+        trace,
+        spanId: newSpanId(),
         extraHeaders,
         body: isComplete ? body : null,
         ...(isComplete ? {} : { uploadBytes: declaredLength(incoming.header('content-length')) }),

@@ -27,22 +27,30 @@ export interface Awaited extends Flow {
 
 /** Who reads the answer, by what was asked for and what its head says has come. */
 export function openReply(awaited: Awaited, headers: ResponseHeaders): Reply | Failure {
-  const { exchange, target, codec, context, trip } = awaited
-  const surface = exchange.surface!
+  const { exchange, target, codec, trip } = awaited
   const type = headers.get('content-type')
   const forwarded = forwardedHeaders(headers)
   // Endpoints with typed events may ignore the wish: OpenAI does, for models that can't stream.
-  if (awaited.awaitsStream && (surface.streams === 'chunks' || isStream(codec, type)))
+  if (awaited.awaitsStream && (exchange.surface!.streams === 'chunks' || isStream(codec, type)))
     return openStream(awaited, type, forwarded)
-  const isVerbatim = codec.relay === 'verbatim' && trip === null
   const head: AnswerHead = { fixed: target.jsonHeaders, forwarded, contentLength: headers.contentLength }
+  if (codec.relay === 'verbatim' && trip === null && (type === '' || isJsonType(type)))
+    return new JsonRelay(exchange, head, awaited)
+  return openOther(awaited, type, head)
+}
+
+/** An answer that is written anew, or is not JSON. */
+function openOther(awaited: Awaited, type: string, head: AnswerHead): Reply | Failure {
+  const { exchange, target, codec, context, trip } = awaited
+  const surface = exchange.surface!
+  const isVerbatim = codec.relay === 'verbatim' && trip === null
   const isBytes = type !== '' && !isJsonType(type)
   // A proxy's page is no answer, whatever its status says.
   if (isBytes && /^text\/html\b/i.test(type)) return new Failure('upstream_error', { cause: 'the answer is a page' })
-  const bytesHead = (): AnswerHead => ({ ...head, fixed: target.plainHeaders })
+  const bytesHead: AnswerHead = { ...head, fixed: target.plainHeaders }
   const decodeBytes = trip?.decodeBytes ?? (codec.decodeBytes && ((body, context) => codec.decodeBytes!(body, context)))
   if (isBytes && surface.hasByteAnswers && (decodeBytes === undefined || isVerbatim))
-    return new BytesRelay(exchange, { ...bytesHead(), forwarded: forwarded + contentTypeLine(type) }, awaited)
+    return new BytesRelay(exchange, { ...bytesHead, forwarded: head.forwarded + contentTypeLine(type) }, awaited)
   if (isVerbatim) return new JsonRelay(exchange, head, awaited)
   const decode = trip?.decode ?? ((body, context) => codec.decode(body, context))
   return new Translation({
@@ -50,7 +58,7 @@ export function openReply(awaited: Awaited, headers: ResponseHeaders): Reply | F
     codec: { decode, decodeBytes },
     context,
     head,
-    bytesHead: bytesHead(),
+    bytesHead,
     contentType: isBytes && decodeBytes !== undefined ? type : '',
   })
 }

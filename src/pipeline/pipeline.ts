@@ -6,8 +6,8 @@ import type { SnapshotData } from '../core/snapshot.ts'
 import type { Surface } from '../core/surface.ts'
 import type { ThreadMetrics } from '../shared/metric-rows.ts'
 import { awakeFirst } from '../shared/target-state.ts'
-import { type TokenBuckets, tokenBuckets } from '../shared/token-buckets.ts'
-import { admit, type ForwardRoute, type Route, type RouteTable, routeTable } from './admit.ts'
+import { tokenBuckets } from '../shared/token-buckets.ts'
+import { type AdmitParts, admit, type ForwardRoute, type Route, type RouteTable, routeTable } from './admit.ts'
 import { capabilitiesAnswer } from './capabilities.ts'
 import { compileSnapshot, type Registries, type Snapshot } from './compile.ts'
 import { withDeployment } from './deployment.ts'
@@ -36,7 +36,7 @@ export class Pipeline {
   readonly #parts: PipelineParts
   readonly #routes: RouteTable
   #snapshot: Snapshot
-  #buckets: TokenBuckets | null = null
+  #admission!: AdmitParts
   readonly held: HeldBytes
 
   constructor(parts: PipelineParts, data: SnapshotData) {
@@ -53,13 +53,14 @@ export class Pipeline {
 
   #compile(data: SnapshotData, providers: readonly Provider[]): Snapshot {
     const { requestsPerSecond, burst } = data.rateLimit
-    this.#buckets = requestsPerSecond > 0 ? tokenBuckets(this.#parts.buckets, requestsPerSecond, burst) : null
+    const buckets = requestsPerSecond > 0 ? tokenBuckets(this.#parts.buckets, requestsPerSecond, burst) : null
+    this.#admission = { routes: this.#routes, buckets, metrics: this.#parts.metrics }
     return compileSnapshot(data, { ...this.#parts, providers })
   }
 
   readonly accept: Accept = incoming => {
     const exchange = new Exchange(incoming, this.#snapshot, this.#record)
-    const route = admit(exchange, { routes: this.#routes, buckets: this.#buckets, metrics: this.#parts.metrics })
+    const route = admit(exchange, this.#admission)
     if (route instanceof Failure) exchange.fail(route)
     return new Listener(this, exchange, route)
   }

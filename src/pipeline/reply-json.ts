@@ -20,7 +20,8 @@ export class JsonRelay implements Reply {
   readonly #exchange: Exchange
   readonly #head: AnswerHead
   readonly #flow: Flow
-  #held: Buffer[] = []
+  /** What came before the answer was complete; null: nothing yet. */
+  #held: Buffer[] | null = null
   #heldBytes = 0
   #tail: AnswerTail | null = null
 
@@ -36,13 +37,14 @@ export class JsonRelay implements Reply {
       if (!this.#exchange.write(chunk)) this.#flow.hold()
       return null
     }
+    this.#held ??= []
     this.#held.push(Buffer.from(chunk))
     this.#heldBytes += chunk.length
     if (this.#heldBytes <= holdBytes) return null
     const start = Buffer.concat(this.#held)
     const failure = checkStart(start)
     if (failure !== null) return failure
-    this.#held = []
+    this.#held = null
     this.#tail = new AnswerTail(tailBytes)
     this.#tail.push(start)
     if (this.#exchange.target?.provider.answersWithModel === true)
@@ -53,7 +55,10 @@ export class JsonRelay implements Reply {
   }
 
   end(): Failure | null {
-    if (this.#tail === null) return this.whole(this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held))
+    if (this.#tail === null) {
+      const held = this.#held ?? []
+      return this.whole(held.length === 1 ? held[0]! : Buffer.concat(held))
+    }
     // Without a length, an answer that breaks off ends like any other.
     if (!this.#tail.endsObject) return new Failure('upstream_error', { cause: 'the answer breaks off' })
     this.#exchange.usage = this.#tail.usage() ?? this.#exchange.usage

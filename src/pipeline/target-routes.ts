@@ -42,7 +42,7 @@ export class Routes {
   readonly #heads = new Map<string, Route>()
   /** Most requests are like the one before. */
   #lastAsked: RouteRequest | null = null
-  #last: Route | null = null
+  #last!: Route
   readonly #roots = new Map<string, { readonly origin: Origin; readonly basePath: string; readonly host: string }>()
 
   constructor(options: RoutesOptions) {
@@ -57,8 +57,14 @@ export class Routes {
     return this.#open(this.root).origin
   }
 
-  to(asked: RouteRequest): Route {
-    const { method, root, path, contentType, accept, headers } = asked
+  to(
+    method: string,
+    root: string,
+    path: string,
+    contentType: string,
+    accept: string,
+    headers: RouteRequest['headers'],
+  ): Route {
     const last = this.#lastAsked
     if (
       last !== null &&
@@ -69,7 +75,8 @@ export class Routes {
       last.method === method &&
       last.headers === headers
     )
-      return this.#last!
+      return this.#last
+    const asked = { method, root, path, contentType, accept, headers }
     const key = `${method} ${accept} ${contentType} ${root} ${path} ${headers === undefined ? '' : JSON.stringify(headers)}`
     let route = this.#heads.get(key)
     if (route === undefined) {

@@ -63,6 +63,8 @@ export const Flag = {
   last: 1,
   /** `head`: an event stream, which can carry a late error. */
   events: 2,
+  /** `request`: the head is ASCII, which is read faster. */
+  ascii: 4,
 } as const
 
 /** How far an exchange got, by slot. The acceptor writes `free` and `queued`, the consumer the rest. */

@@ -108,21 +108,7 @@ export function readJson(body: Uint8Array, rules: JsonRules): Call | Failure {
 
 /** The call of the body that was just scanned. */
 export const callOf = (body: Uint8Array, model: string, stream: boolean, measured?: Measured): Call =>
-  new JsonCall({
-    model,
-    stream,
-    usageWish: usageWish(body, top),
-    hasTokenLimit: top.has(at.max_tokens) || top.has(at.max_completion_tokens),
-    measured,
-  })
-
-interface JsonFacts {
-  readonly model: string
-  readonly stream: boolean
-  readonly usageWish: boolean | null
-  readonly hasTokenLimit: boolean
-  readonly measured: Measured | undefined
-}
+  new JsonCall(body, model, stream, measured)
 
 class JsonCall implements Call {
   readonly model: string
@@ -132,12 +118,13 @@ class JsonCall implements Call {
   readonly measured: Measured | undefined
   readonly #hasTokenLimit: boolean
 
-  constructor({ model, stream, usageWish, hasTokenLimit, measured }: JsonFacts) {
+  /** Of the body in `top`. */
+  constructor(body: Uint8Array, model: string, stream: boolean, measured: Measured | undefined) {
     this.model = model
     this.stream = stream
-    this.usageWish = usageWish
+    this.usageWish = usageWish(body, top)
     this.measured = measured
-    this.#hasTokenLimit = hasTokenLimit
+    this.#hasTokenLimit = top.has(at.max_tokens) || top.has(at.max_completion_tokens)
   }
 
   splice(body: Uint8Array, { model, askForUsage, tokenLimit }: BodyChanges): Uint8Array | null {

@@ -38,6 +38,8 @@ export function fetchWhole(
       origin.send(
         {
           head,
+          trace: null,
+          spanId: '',
           extraHeaders: '',
           body: null,
           maxBodyBytes: maxBytes,

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Failure } from '../core/failures.ts'
+import { formatTraceparent } from '../core/trace.ts'
 import { Call, type TransportHeaders } from './call.ts'
 import type { Deadlines } from './deadlines.ts'
 import { describeError } from './describe-error.ts'
@@ -116,9 +117,12 @@ export class UndiciOrigin implements Origin {
   #dispatch(dispatcher: Dispatcher, call: UndiciCall): void {
     if (call.isOver) return
     const { method, path, fields } = call.request.head as UndiciHead
-    const { extraHeaders, uploadBytes = -1 } = call.request
+    const { extraHeaders, trace, spanId, uploadBytes = -1 } = call.request
     const length = uploadBytes < 0 ? '' : `content-length: ${uploadBytes}\r\n`
-    const headers = extraHeaders === '' && length === '' ? fields : fields.concat(parseFields(length + extraHeaders))
+    const traceparent =
+      trace === null ? '' : `traceparent: ${formatTraceparent(trace.traceId, spanId, trace.sampled)}\r\n`
+    const own = length + traceparent + extraHeaders
+    const headers = own === '' ? fields : fields.concat(parseFields(own))
     try {
       dispatcher.dispatch(
         { origin: this.url, method: method as Dispatcher.HttpMethod, path, headers, body: call.body },

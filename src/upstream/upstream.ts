@@ -1,4 +1,5 @@
 import type { Failure } from '../core/failures.ts'
+import type { TraceContext } from '../core/trace.ts'
 
 /**
  * The one way out: HTTP to upstreams. `http1/` is the hot path (our own HTTP/1.1 client on plain sockets),
@@ -63,7 +64,11 @@ export interface PreparedHead {
 
 export interface UpstreamRequest {
   readonly head: PreparedHead
-  /** Headers of this request only, serialised (`name: value\r\n` repeated), may be ''. Latin-1, already checked for CR/LF. */
+  /** Goes out as `traceparent`, with `spanId` for its parent; null: there is none. */
+  readonly trace: TraceContext | null
+  /** 16 lower-case hex digits; '' without a trace. */
+  readonly spanId: string
+  /** Further headers of this request only, serialised (`name: value\r\n` repeated), may be ''. Latin-1, already checked for CR/LF. */
   extraHeaders: string
   /**
    * The whole body, may be a view of memory that is only valid during `send`. null: no body, no Content-Length.

@@ -1,3 +1,4 @@
+import { forwardedHeaders } from '../../src/core/incoming.ts'
 import type { ExchangeEvents, Reply, RequestHead, RequestListener } from '../../src/downstream/engine.ts'
 import type { Random } from '../core/random.ts'
 import { answerTo, type Order, targetOf } from './fake-pipeline.ts'
@@ -49,6 +50,7 @@ export class FakeClient implements Reply {
       remoteAddress: '127.0.0.1',
       bodyLength: isChunked ? -1 : body.length,
       header: name => headers[name] ?? '',
+      forwarded: forwardedHeaders.map(name => headers[name] ?? ''),
     }
     const events = listener(head, this)
     if (this.outcome !== null) return

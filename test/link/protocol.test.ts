@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { fixedHeaders, HeaderBlock } from '../../src/core/header-block.ts'
-import type { Incoming, IncomingListener } from '../../src/core/incoming.ts'
+import { forwardedHeaders, type Incoming, type IncomingListener } from '../../src/core/incoming.ts'
 import type { Reply, RequestHead } from '../../src/downstream/engine.ts'
 import { type AcceptorLimits, AcceptorLink } from '../../src/link/acceptor-side.ts'
 import { ConsumerLink } from '../../src/link/consumer-side.ts'
@@ -50,6 +50,7 @@ function ask(link: AcceptorLink, value = '') {
     remoteAddress: '',
     bodyLength: 0,
     header: name => (name === 'baggage' ? value : ''),
+    forwarded: forwardedHeaders.map(name => (name === 'baggage' ? value : '')),
   }
   const reply = {
     whole: (status: number) => void (answer.status = status),
@@ -190,7 +191,8 @@ test('a route may take longer bodies than the others: declared or counted, with 
     let answered = 0
     const refuse = (given: number): void => void (answered = given)
     const reply = { ...silent, whole: refuse, head: refuse }
-    const head = { method: 'POST', target, remoteAddress: '', bodyLength: declared, header: () => '' }
+    const forwarded = forwardedHeaders.map(() => '')
+    const head = { method: 'POST', target, remoteAddress: '', bodyLength: declared, header: () => '', forwarded }
     link.onRequest(head, reply)?.onBody(Buffer.alloc(came), false)
     return answered
   }

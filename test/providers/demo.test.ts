@@ -18,6 +18,8 @@ const request = (
   more: Partial<UpstreamRequest> = {},
 ): UpstreamRequest => ({
   head: origin.prepare(method, path, []),
+  trace: null,
+  spanId: '',
   extraHeaders: '',
   body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
   maxBodyBytes: 1 << 20,

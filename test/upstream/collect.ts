@@ -90,6 +90,8 @@ export function start(origin: Origin, options: CallOptions = {}): Started {
     call = origin.send(
       {
         head: origin.prepare(method, path, headers),
+        trace: null,
+        spanId: '',
         extraHeaders: '',
         body: null,
         maxBodyBytes: 1 << 20,

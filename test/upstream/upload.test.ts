@@ -91,6 +91,8 @@ for (const [name, http2] of transports) {
     const call: UpstreamCall = origin.send(
       {
         head: origin.prepare('POST', '/', []),
+        trace: null,
+        spanId: '',
         extraHeaders: '',
         body: null,
         uploadBytes: total,

@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import { type FailureKind, failures } from '../../core/failures.ts'
+import { forwardedHeaders } from '../../core/incoming.ts'
 import { ChunkedDecoder } from '../../wire/chunked.ts'
 import type { WireError } from '../../wire/errors.ts'
 import { CHUNKED, isPersistent, readFraming, UNDECLARED } from '../../wire/framing.ts'
@@ -93,6 +94,10 @@ export class NodeConnection implements ExchangeConnection, RequestHead {
 
   header(name: string): string {
     return this.#parser?.fields.get(name) ?? ''
+  }
+
+  get forwarded(): readonly string[] {
+    return forwardedHeaders.map(name => this.header(name))
   }
 
   /** Resolves when the descriptor is released. */

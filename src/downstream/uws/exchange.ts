@@ -19,6 +19,7 @@
  *    so and leaves the request open, which makes the addon close the connection on the next one.
  */
 import type { HttpResponse } from 'uWebSockets.js'
+import type { Placed } from '../../core/bag.ts'
 import type { ExchangeEvents, Reply } from '../engine.ts'
 import { isBodiless, statusText } from '../refusals.ts'
 
@@ -77,9 +78,11 @@ const corkChunk = (): void => corked.chunk(corkedChunk)
 const corkEnd = (): void => corked.finish()
 const corkRaw = (): void => corked.raw(corkedStatus, corkedChunk)
 
-export class UwsExchange implements Reply {
+export class UwsExchange implements Reply, Placed {
   events: ExchangeEvents | null = null
   isPaused = false
+  /** Among the engine's unsettled exchanges. */
+  place = -1
   /** When a lingering connection is to be closed, in ms of the process' monotonic clock. */
   closeAtMs = 0
 

@@ -53,6 +53,8 @@ export function ask(request: TokenRequest, { upstream, proxy, ca }: AuthParts): 
     origin.send(
       {
         head: origin.prepare(request.method, url.pathname + url.search, fields),
+        trace: null,
+        spanId: '',
         extraHeaders: '',
         body,
         maxBodyBytes: maxAnswerBytes,

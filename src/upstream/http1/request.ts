@@ -1,11 +1,24 @@
+import { formatTraceparent } from '../../core/trace.ts'
+import { decimalLength, writeDecimal, writeText } from '../../core/write-bytes.ts'
 import { CR, isText, isToken, isVisible, LF } from '../../wire/characters.ts'
 import type { PreparedHead, UpstreamRequest } from '../upstream.ts'
+
+/** What a request with a trace and a body goes on with; zeros stand where each has its own. */
+const traceLine = 'traceparent: 00-'
+const emptyTrace = `${traceLine}${'0'.repeat(32)}-${'0'.repeat(16)}-01\r\n`
+const lengthLine = 'content-length: '
 
 /** A request head up to the headers that differ between requests, as bytes. */
 export class Http1Head implements PreparedHead {
   readonly method: string
   readonly path: string
   readonly bytes: Buffer
+  /** The same with a `traceparent` to be filled in, up to the length of the body. */
+  readonly traced: Buffer
+  /** Where in `traced` the trace id, the span id and the last of the flags stand. */
+  readonly traceAt: number
+  readonly spanAt: number
+  readonly flagAt: number
 
   constructor(host: string, method: string, path: string, headers: readonly (readonly [string, string])[]) {
     checkHeaders(method, headers)
@@ -14,6 +27,10 @@ export class Http1Head implements PreparedHead {
     const fields = headers.some(([name]) => name === 'host') ? headers : [['host', host] as const, ...headers]
     const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')
     this.bytes = Buffer.from(`${method} ${this.path} HTTP/1.1\r\n${lines}`, 'latin1')
+    this.traced = Buffer.concat([this.bytes, Buffer.from(emptyTrace + lengthLine)])
+    this.traceAt = this.bytes.length + traceLine.length
+    this.spanAt = this.traceAt + 33
+    this.flagAt = this.spanAt + 18
   }
 }
 
@@ -62,16 +79,38 @@ export function encodePath(path: string): string {
  * its own when it does not fit.
  */
 export function composeRequest(head: Http1Head, request: UpstreamRequest, own: Buffer): Buffer {
-  const { body, extraHeaders } = request
+  const { body, extraHeaders, trace, spanId } = request
+  if (body === null || trace === null) return composeOther(head, request, own)
+  const { traced } = head
+  const length = traced.length + decimalLength(body.length) + 2 + extraHeaders.length + 2 + body.length
+  const composed = length <= own.length ? own : Buffer.allocUnsafe(length)
+  composed.set(traced, 0)
+  writeText(composed, head.traceAt, trace.traceId)
+  writeText(composed, head.spanAt, spanId)
+  if (!trace.sampled) composed[head.flagAt] = 0x30
+  let at = writeLineEnd(composed, writeDecimal(composed, traced.length, body.length))
+  if (extraHeaders !== '') at += composed.latin1Write(extraHeaders, at)
+  composed.set(body, writeLineEnd(composed, at))
+  return composed.length === length ? composed : composed.subarray(0, length)
+}
+
+/** One without a body, or without a trace. */
+function composeOther(head: Http1Head, { body, extraHeaders, trace, spanId }: UpstreamRequest, own: Buffer): Buffer {
   const { bytes } = head
-  const rest = body === null ? extraHeaders : `content-length: ${body.length}\r\n${extraHeaders}`
-  const bodyAt = bytes.length + rest.length + 2
-  const length = bodyAt + (body === null ? 0 : body.length)
+  const traceparent =
+    trace === null ? '' : `traceparent: ${formatTraceparent(trace.traceId, spanId, trace.sampled)}\r\n`
+  const framing = body === null ? '' : `${lengthLine}${body.length}\r\n`
+  const rest = `${traceparent}${framing}${extraHeaders}`
+  const length = bytes.length + rest.length + 2 + (body === null ? 0 : body.length)
   const composed = length <= own.length ? own : Buffer.allocUnsafe(length)
   composed.set(bytes, 0)
-  composed.latin1Write(rest, bytes.length)
-  composed[bodyAt - 2] = CR
-  composed[bodyAt - 1] = LF
+  const bodyAt = writeLineEnd(composed, bytes.length + composed.latin1Write(rest, bytes.length))
   if (body !== null) composed.set(body, bodyAt)
   return composed.length === length ? composed : composed.subarray(0, length)
+}
+
+function writeLineEnd(bytes: Buffer, at: number): number {
+  bytes[at] = CR
+  bytes[at + 1] = LF
+  return at + 2
 }
