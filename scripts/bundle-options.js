@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url'
+
 /** How everything is bundled, for esbuild: what a bundle is called goes into the names of its chunks. */
 export const bundleOptions = name => ({
   bundle: true,
@@ -15,6 +17,7 @@ export const bundleOptions = name => ({
   sourcesContent: false,
   legalComments: 'linked',
   external: ['uWebSockets.js'],
+  inject: [fileURLToPath(new URL('node-globals.js', import.meta.url))],
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   logLevel: 'warning',
 })

@@ -623,6 +623,11 @@ function askForUsage(bytes: Uint8Array, top: TopLevel, edits: Edit[]): void {
   }
 }
 
+const tokenLimitKeys: Readonly<Record<TokenLimit, string>> = {
+  max_tokens: '"max_tokens"',
+  max_completion_tokens: '"max_completion_tokens"',
+}
+
 /** `max_completion_tokens` wins when both are given; what remains carries the upstream's name for it. */
 function renameTokenLimit(bytes: Uint8Array, top: TopLevel, name: TokenLimit, edits: Edit[]): void {
   const legacy = top.has(at.max_tokens)
@@ -632,7 +637,7 @@ function renameTokenLimit(bytes: Uint8Array, top: TopLevel, name: TokenLimit, ed
   const winner: TokenLimit = currentWins ? 'max_completion_tokens' : 'max_tokens'
   if (winner !== name) {
     const start = top.ranges[at[winner]]
-    edits.push({ start, end: endOfKey(bytes, start), replacement: `"${name}"` })
+    edits.push({ start, end: endOfKey(bytes, start), replacement: tokenLimitKeys[name] })
   }
   if (legacy && current) edits.push(removal(bytes, top, currentWins ? at.max_tokens : at.max_completion_tokens))
 }

@@ -524,4 +524,5 @@ function giveUp(reply: LastWord): Failure | null {
 }
 
 /** Of a value from outside; '' when a header can't hold it. */
-const headerLine = (name: string, value: string): string => (isPrintable(value) ? `${name}: ${value}\r\n` : '')
+const headerLine = (name: string, value: string): string =>
+  value !== '' && isPrintable(value) ? `${name}: ${value}\r\n` : ''

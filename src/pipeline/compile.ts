@@ -101,6 +101,10 @@ export function compileSnapshot(
   if (strategy === undefined) throw new Error(`no strategy ${data.strategy.mode}`)
 
   const routed = new Map<Surface, Map<string, Routing>>(surfaces.map(surface => [surface, new Map()]))
+  // Most requests ask what the one before asked.
+  let lastSurface: Surface | null = null
+  let lastModel = ''
+  let last: Routing = { model: '', targets: [] }
 
   return {
     data,
@@ -111,6 +115,7 @@ export function compileSnapshot(
     redact: createRedactor({ secrets: data.secrets }),
     corsOrigins: data.cors.origins.length > 0 ? new Set(data.cors.origins) : null,
     route(surface, model) {
+      if (surface === lastSurface && model === lastModel) return last
       const known = routed.get(surface)!
       let found = known.get(model)
       if (found === undefined) {
@@ -118,6 +123,9 @@ export function compileSnapshot(
         if (known.size >= maxRouted) known.clear()
         known.set(model, found)
       }
+      lastSurface = surface
+      lastModel = model
+      last = found
       return found
     },
     owner(model, isCapable) {

@@ -66,7 +66,7 @@ const loneSurrogate = /\p{Cs}/u
 /** Null, or why it can't be the name of a model. */
 export function checkModel(model: string): Failure | null {
   if (model.length > longestModel) return refuse('model', `model must not be longer than ${longestModel} characters`)
-  return loneSurrogate.test(model) ? refuse('model', 'model must be valid Unicode') : null
+  return model !== lastModel && loneSurrogate.test(model) ? refuse('model', 'model must be valid Unicode') : null
 }
 
 export interface JsonRules {

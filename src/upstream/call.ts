@@ -28,8 +28,7 @@ const pausedIdleTimeouts = 4
 export abstract class Call implements UpstreamCall, Timed {
   waitUntilMs = Number.POSITIVE_INFINITY
   totalUntilMs = Number.POSITIVE_INFINITY
-  previous: Timed | null = null
-  next: Timed | null = null
+  place = -1
 
   readonly request: UpstreamRequest
   protected readonly deadlines: Deadlines

@@ -1,15 +1,15 @@
+import { Bag, type Placed } from '../core/bag.ts'
+
 /**
  * The clock of all open calls: one coarse sweep instead of two timers per request. A deadline is noticed up to two
  * periods late and never early.
  */
-export interface Timed {
-  /** In the milliseconds of `performance.now()`; Infinity for none. */
+export interface Timed extends Placed {
+  /** In the milliseconds of `performance.now()`; Infinity for none. Set to what `after` says, or before it is added. */
   waitUntilMs: number
   totalUntilMs: number
   /** Called when it is late, perhaps after it was removed. Removes itself. */
   expire(isTotal: boolean): void
-  previous: Timed | null
-  next: Timed | null
 }
 
 const periodMs = 50
@@ -17,11 +17,16 @@ const periodMs = 50
 export class Deadlines {
   /** The time of the last sweep or `refresh`: good enough for anything that lasts seconds. */
   nowMs = performance.now()
-  size = 0
-  #first: Timed | null = null
+  readonly #open = new Bag<Timed>()
+  /** Nobody is late before: until then a sweep looks at none of them. */
+  #earliestMs = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | null = null
   #sweptMs = 0
   #onEmpty: (() => void) | null = null
+
+  get size(): number {
+    return this.#open.size
+  }
 
   refresh(): number {
     this.nowMs = performance.now()
@@ -30,14 +35,14 @@ export class Deadlines {
 
   /** When something that begins now has lasted too long. Counts from the next sweep, as `nowMs` may be a period old. */
   after(durationMs: number): number {
-    return this.nowMs + periodMs + durationMs
+    const untilMs = this.nowMs + periodMs + durationMs
+    if (untilMs < this.#earliestMs) this.#earliestMs = untilMs
+    return untilMs
   }
 
   add(timed: Timed): void {
-    timed.next = this.#first
-    if (this.#first !== null) this.#first.previous = timed
-    this.#first = timed
-    this.size++
+    this.#open.add(timed)
+    this.#earliestMs = Math.min(this.#earliestMs, timed.waitUntilMs, timed.totalUntilMs)
     if (this.#timer === null) {
       this.#sweptMs = this.refresh()
       this.#timer = setInterval(() => this.#sweep(), periodMs)
@@ -46,13 +51,8 @@ export class Deadlines {
   }
 
   remove(timed: Timed): void {
-    if (timed.previous === null) this.#first = timed.next
-    else timed.previous.next = timed.next
-    if (timed.next !== null) timed.next.previous = timed.previous
-    timed.previous = null
-    timed.next = null
-    this.size--
-    if (this.size === 0) this.#onEmpty?.()
+    this.#open.delete(timed)
+    if (this.#open.size === 0) this.#onEmpty?.()
   }
 
   /** Resolves when nothing is open, at the latest after `graceMs`. */
@@ -70,9 +70,7 @@ export class Deadlines {
 
   /** The members at this moment, for ending them. */
   members(): Timed[] {
-    const members: Timed[] = []
-    for (let timed = this.#first; timed !== null; timed = timed.next) members.push(timed)
-    return members
+    return this.#open.all()
   }
 
   #sweep(): void {
@@ -86,12 +84,16 @@ export class Deadlines {
       this.#timer = null
       return
     }
-    let late: Timed[] | null = null
-    for (let timed = this.#first; timed !== null; timed = timed.next) {
+    if (nowMs < this.#earliestMs && lateMs <= 0) return
+    const late: Timed[] = []
+    this.#earliestMs = Number.POSITIVE_INFINITY
+    const members = this.#open.all()
+    for (const timed of members) {
       if (lateMs > 0) timed.waitUntilMs += lateMs
-      if (nowMs >= timed.waitUntilMs || nowMs >= timed.totalUntilMs) (late ??= []).push(timed)
+      if (nowMs >= timed.waitUntilMs || nowMs >= timed.totalUntilMs) late.push(timed)
+      else this.#earliestMs = Math.min(this.#earliestMs, timed.waitUntilMs, timed.totalUntilMs)
     }
     // Only now: ending one call may end others.
-    if (late !== null) for (const timed of late) timed.expire(nowMs >= timed.totalUntilMs)
+    for (const timed of late) timed.expire(nowMs >= timed.totalUntilMs)
   }
 }

@@ -6,8 +6,7 @@ import { until } from './collect.ts'
 class Waiting implements Timed {
   waitUntilMs = Number.POSITIVE_INFINITY
   totalUntilMs = Number.POSITIVE_INFINITY
-  previous: Timed | null = null
-  next: Timed | null = null
+  place = -1
   expired: boolean[] = []
   onExpire: () => void = () => undefined
 
@@ -57,11 +56,27 @@ test('removing keeps the others, wherever it was', () => {
     [1, []],
   ] as const) {
     deadlines.remove(all[index])
-    assert.deepEqual(
-      deadlines.members(),
-      rest.map(each => all[each]),
-    )
+    assert.deepEqual(new Set(deadlines.members()), new Set(rest.map(each => all[each])))
   }
+})
+
+test('a deadline that is moved back, or comes before all others, is told in its time', async () => {
+  const deadlines = new Deadlines()
+  const [first, moved, last] = [new Waiting(), new Waiting(), new Waiting()]
+  const told: Waiting[] = []
+  for (const timed of [first, moved, last]) {
+    timed.onExpire = () => {
+      told.push(timed)
+      deadlines.remove(timed)
+    }
+    deadlines.add(timed)
+  }
+  last.totalUntilMs = deadlines.after(400)
+  moved.waitUntilMs = deadlines.after(1)
+  moved.waitUntilMs = deadlines.after(200)
+  first.waitUntilMs = deadlines.after(100)
+  await until(() => deadlines.size === 0, 'all are late')
+  assert.deepEqual(told, [first, moved, last])
 })
 
 test('silence while this thread was busy does not count', async () => {

@@ -13,7 +13,7 @@ import { describeError } from '../describe-error.ts'
 import type { Http1Call } from './call.ts'
 import type { Dialer } from './dial.ts'
 import type { Http1Origin } from './origin.ts'
-import { ResponseHead } from './response-head.ts'
+import type { ResponseHead } from './response-head.ts'
 
 const IDLE = 0
 const HEAD = 1
@@ -44,7 +44,8 @@ export class Connection {
   #isReady = false
   #state = IDLE
   #call: Http1Call | null
-  #head: ResponseHead
+  /** Of the response that has begun; lent by the origin, so that those in use are few and warm. */
+  #head: ResponseHead | null = null
   #chunked: ChunkedDecoder | null = null
   #remaining = 0
   /** The response allows another request after it. */
@@ -73,7 +74,6 @@ export class Connection {
     this.#call = call
     this.#maxHeadBytes = maxHeadBytes
     this.#keepAliveMs = idleTimeoutMs
-    this.#head = new ResponseHead(maxHeadBytes)
     this.openedMs = nowMs
     this.#socket = dialer.dial((bytes, length) => this.#read(bytes, length))
     this.#socket.once(dialer.readyEvent, () => this.#onReady())
@@ -210,10 +210,11 @@ export class Connection {
   #readHead(bytes: Buffer, at: number, end: number): void {
     if (!this.#hasResponseBytes) {
       this.#hasResponseBytes = true
-      this.#head = this.#head.forNextResponse(this.#maxHeadBytes)
+      this.#head = this.#origin.lendHead()
     }
+    const head = this.#head!
+    const { parser } = head
     for (;;) {
-      const { parser } = this.#head
       const bodyAt = parser.feed(bytes, at, end)
       if (bodyAt === MORE) return
       if (bodyAt < 0) {
@@ -221,7 +222,7 @@ export class Connection {
         return
       }
       if (parser.status >= 200) {
-        this.#readAnswer(bytes, bodyAt, end)
+        this.#readAnswer(head, bytes, bodyAt, end)
         return
       }
       if (parser.status === 101) {
@@ -239,8 +240,7 @@ export class Connection {
     }
   }
 
-  #readAnswer(bytes: Buffer, at: number, end: number): void {
-    const head = this.#head
+  #readAnswer(head: ResponseHead, bytes: Buffer, at: number, end: number): void {
     const { fields, minor, status } = head.parser
     const framing = readFraming(fields, minor)
     if (typeof framing === 'string') {
@@ -252,14 +252,14 @@ export class Connection {
     const call = this.#call!
     if (call.request.head.method === 'HEAD' || status === 204 || status === 304) {
       head.contentLength = 0
-      this.#deliverWhole(call, status, noBody, at < end)
+      this.#deliverWhole(call, head, noBody, at < end)
       return
     }
     head.contentLength = framing >= 0 ? framing : -1
     if (framing >= 0) {
       const available = end - at
       if (available >= framing) {
-        this.#deliverWhole(call, status, framing === 0 ? noBody : bytes.subarray(at, at + framing), available > framing)
+        this.#deliverWhole(call, head, framing === 0 ? noBody : bytes.subarray(at, at + framing), available > framing)
         return
       }
       this.#state = LENGTH
@@ -274,28 +274,28 @@ export class Connection {
       }
       const payload = chunked.dataEnd > chunked.dataStart ? bytes.subarray(chunked.dataStart, chunked.dataEnd) : noBody
       if (chunked.isDone) {
-        this.#deliverWhole(call, status, payload, after < end)
+        this.#deliverWhole(call, head, payload, after < end)
         return
       }
       this.#state = CHUNKS
-      this.#deliverHead(call, status)
+      this.#deliverHead(call, head)
       if (payload.length > 0 && this.#call === call) call.received(payload)
       return
     } else {
       this.#state = UNTIL_CLOSE
       this.#isPersistent = false
     }
-    this.#deliverHead(call, status)
+    this.#deliverHead(call, head)
     if (at < end && this.#call === call) this.#readBody(bytes, at, end)
   }
 
-  #deliverHead(call: Http1Call, status: number): void {
-    this.#head.parser.keep()
-    call.answered(status, this.#head, null)
+  #deliverHead(call: Http1Call, head: ResponseHead): void {
+    head.parser.keep()
+    call.answered(head.parser.status, head, null)
   }
 
-  #deliverWhole(call: Http1Call, status: number, body: Uint8Array, hasMore: boolean): void {
-    call.answered(status, this.#head, body)
+  #deliverWhole(call: Http1Call, head: ResponseHead, body: Uint8Array, hasMore: boolean): void {
+    call.answered(head.parser.status, head, body)
     if (this.#call === call) this.#finish(call, hasMore)
   }
 
@@ -321,6 +321,8 @@ export class Connection {
 
   /** The response ended exactly here. The connection is free before its call hears of it, so that the next one can use it. */
   #finish(call: Http1Call, hasMore: boolean): void {
+    const head = this.#head
+    this.#head = null
     this.#call = null
     this.#sentLong = null
     call.release()
@@ -335,6 +337,8 @@ export class Connection {
       this.#origin.released(this)
     }
     call.ended()
+    // Only now: until here it may be read.
+    if (head !== null) this.#origin.takeBack(head)
   }
 
   #onEof(): void {

@@ -12,8 +12,11 @@ import { Http1Call } from './call.ts'
 import { Connection } from './connection.ts'
 import { Dialer } from './dial.ts'
 import { Http1Head } from './request.ts'
+import { ResponseHead } from './response-head.ts'
 
 const idleSweepMs = 1000
+/** Answers that come in one piece share one; streams have one each while they last. */
+const mostSpareHeads = 16
 
 /**
  * The connections of one origin. Free ones are a stack: the last one used is the warmest and the least likely to have
@@ -26,6 +29,7 @@ export class Http1Origin implements Origin {
   readonly #dialer: Dialer
   readonly #deadlines: Deadlines
   readonly #idle: Connection[] = []
+  readonly #heads: ResponseHead[] = []
   /** In order of arrival; a Set, as a call that is cancelled leaves from the middle. */
   readonly #queue = new Set<Http1Call>()
   #open = 0
@@ -81,7 +85,22 @@ export class Http1Origin implements Origin {
     this.close()
   }
 
-  // What connections and calls tell.
+  // What connections and calls ask for.
+
+  /** An empty one, for a response that begins. */
+  lendHead(): ResponseHead {
+    const head = this.#heads.pop()
+    if (head === undefined) return new ResponseHead(this.options.maxHeadBytes)
+    head.reset()
+    return head
+  }
+
+  /** Its call is over. */
+  takeBack(head: ResponseHead): void {
+    if (!head.isDetached && this.#heads.length < mostSpareHeads) this.#heads.push(head)
+  }
+
+  // What they tell.
 
   released(connection: Connection): void {
     if (this.#isClosing || !connection.isFresh(this.nowMs)) {

@@ -3,12 +3,13 @@ import type { TransportHeaders } from '../call.ts'
 
 const maxFields = 512
 
-/** The head of a response as callers see it: a view that is filled again for the next response on its connection. */
+/** The head of a response as callers see it: a view that is filled again for another response. */
 export class ResponseHead implements TransportHeaders {
   readonly parser: HeadParser
   contentLength = -1
   #hidesCoding = false
-  #isDetached = false
+  /** Someone still looks at it after its call: it can't be filled again. */
+  isDetached = false
 
   constructor(maxHeadBytes: number) {
     this.parser = new HeadParser('response', { maxBytes: maxHeadBytes, maxFields })
@@ -26,14 +27,11 @@ export class ResponseHead implements TransportHeaders {
 
   detach(): void {
     this.parser.keep()
-    this.#isDetached = true
+    this.isDetached = true
   }
 
-  /** Itself, empty; another one if someone still looks at this. */
-  forNextResponse(maxHeadBytes: number): ResponseHead {
-    if (this.#isDetached) return new ResponseHead(maxHeadBytes)
+  reset(): void {
     this.parser.reset()
     this.contentLength = -1
-    return this
   }
 }
