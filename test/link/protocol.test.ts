@@ -154,7 +154,7 @@ test('an upload goes on although its credits found a ring without any room', asy
   consumer.addAcceptor(acceptor, buffer, layout)
   let slots = 0
   const send = (kind: number, id: number, payload: number): void => {
-    const meta = kind === Kind.request ? 'POST /v1/any\n\n\n' : ''
+    const meta = kind === Kind.request ? '0000 POST /v1/any\n\n' : ''
     const at = writer.reserve(id, kind, 0, 0, meta.length, payload, kind === Kind.cancel)
     assert.ok(at >= 0)
     writer.bytes.latin1Write(meta, at)
@@ -215,4 +215,52 @@ test('a route may take longer bodies than the others: declared or counted, with 
     assert.equal(status(target, -1, most + 1), 413, target)
     assert.equal(status(target, -1, most), 0, target)
   }
+})
+
+test('events that may wait for those of others are shown soon, and at once with what may not wait', async () => {
+  const words = newWords()
+  const link = createLink(words)
+  const { buffer, layout } = addWorker(link, words, 2)
+  const taken: Incoming[] = []
+  const consumer = new ConsumerLink(2, words, incoming => {
+    taken.push(incoming)
+    return deaf
+  })
+  consumer.addAcceptor(acceptor, buffer, layout)
+  const came = ['', '']
+  for (const stream of [0, 1]) {
+    const write = (bytes: Uint8Array): boolean => {
+      came[stream] += Buffer.from(bytes).toString()
+      return true
+    }
+    const head = { method: 'GET', target: '/v1/any', remoteAddress: '', bodyLength: 0, header: () => '' }
+    const forwarded = forwardedHeaders.map(() => '')
+    const end = (): void => void (came[stream] += '.')
+    link.onRequest({ ...head, forwarded }, { ...silent, write, end })?.onBody(new Uint8Array(0), true)
+  }
+  link.flush()
+  consumer.serve(acceptor)
+  for (const incoming of taken) incoming.head(200, headers, -1, true)
+  const [one, two] = taken
+
+  // The first of them rings; the others find that it has just rung, and nothing but time shows them.
+  one.write('1')
+  consumer.flush()
+  one.write('2')
+  two.write('a')
+  one.write('3')
+  for (let waited = 0; came[0] !== '123' || came[1] !== 'a'; waited++) {
+    assert.ok(waited < 5000, `shown so far: ${came}`)
+    await new Promise(resolve => setTimeout(resolve, 1))
+    link.serve(2)
+  }
+
+  two.write('b')
+  consumer.flush()
+  two.write('c')
+  one.write('4')
+  one.end()
+  await turn()
+  link.serve(2)
+  assert.deepEqual(came, ['1234.', 'abc'])
 })
