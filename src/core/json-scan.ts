@@ -554,7 +554,7 @@ function isShortAscii(text: string): boolean {
 }
 
 /** Returns where the copy ends. Below this size a loop is faster than making the view that `set` needs. */
-const shortCopy = 256
+const shortCopy = 64
 function copy(bytes: Uint8Array, from: number, to: number, out: Buffer, at: number): number {
   if (to - from > shortCopy) {
     out.set(bytes.subarray(from, to), at)
