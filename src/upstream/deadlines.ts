@@ -86,14 +86,15 @@ export class Deadlines {
     }
     if (nowMs < this.#earliestMs && lateMs <= 0) return
     const late: Timed[] = []
-    this.#earliestMs = Number.POSITIVE_INFINITY
-    const members = this.#open.all()
-    for (const timed of members) {
+    for (const timed of this.#open.all()) {
       if (lateMs > 0) timed.waitUntilMs += lateMs
       if (nowMs >= timed.waitUntilMs || nowMs >= timed.totalUntilMs) late.push(timed)
-      else this.#earliestMs = Math.min(this.#earliestMs, timed.waitUntilMs, timed.totalUntilMs)
     }
     // Only now: ending one call may end others.
     for (const timed of late) timed.expire(nowMs >= timed.totalUntilMs)
+    // One that was late may have been given more time.
+    this.#earliestMs = Number.POSITIVE_INFINITY
+    for (const timed of this.#open.all())
+      this.#earliestMs = Math.min(this.#earliestMs, timed.waitUntilMs, timed.totalUntilMs)
   }
 }

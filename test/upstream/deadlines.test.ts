@@ -79,6 +79,20 @@ test('a deadline that is moved back, or comes before all others, is told in its 
   assert.deepEqual(told, [first, moved, last])
 })
 
+test('who is given more time to wait keeps the deadline of the whole', async () => {
+  const deadlines = new Deadlines()
+  const timed = new Waiting()
+  timed.onExpire = () => {
+    if (timed.expired.at(-1) === true) deadlines.remove(timed)
+    else timed.waitUntilMs = deadlines.after(60_000)
+  }
+  deadlines.add(timed)
+  timed.waitUntilMs = deadlines.after(1)
+  timed.totalUntilMs = deadlines.after(200)
+  await until(() => deadlines.size === 0, 'the whole took too long')
+  assert.deepEqual(timed.expired, [false, true])
+})
+
 test('silence while this thread was busy does not count', async () => {
   const deadlines = new Deadlines()
   const timed = new Waiting()
