@@ -1,3 +1,4 @@
+import { copyInto } from './copy-bytes.ts'
 import { Failure } from './failures.ts'
 import { isObject, type Json } from './json.ts'
 import { writeText } from './write-bytes.ts'
@@ -557,7 +558,7 @@ function isShortAscii(text: string): boolean {
 const shortCopy = 64
 function copy(bytes: Uint8Array, from: number, to: number, out: Buffer, at: number): number {
   if (to - from > shortCopy) {
-    out.set(bytes.subarray(from, to), at)
+    copyInto(out, at, bytes.subarray(from, to))
     return at + to - from
   }
   while (from < to) out[at++] = bytes[from++]

@@ -1,3 +1,4 @@
+import { copyOf } from '../core/copy-bytes.ts'
 import { Failure } from '../core/failures.ts'
 import { type FormRequest, withoutFiles } from '../core/form.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -171,7 +172,7 @@ export class Attempt implements UpstreamHandler, Awaited {
     if (authorize === null) return this.#dispatch(asked, '')
     const { route, contentType } = asked
     // A credential may have to be fetched, or fetched anew: lent bytes are not there any more then.
-    const body = asked.body === null || !this.#walk.isLent(asked.body) ? asked.body : Buffer.from(asked.body)
+    const body = asked.body === null || !this.#walk.isLent(asked.body) ? asked.body : copyOf(asked.body)
     const composed = { route, contentType, body }
     const lines = authorize({
       method: route.head.method,

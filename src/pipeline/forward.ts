@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { copyOf } from '../core/copy-bytes.ts'
 import { Failure } from '../core/failures.ts'
 import type { ForwardedHeader } from '../core/incoming.ts'
 import { at, isNull, isString, readString, scanObject, spliceChat, TopLevel } from '../core/json-scan.ts'
@@ -88,14 +89,14 @@ export class Forward implements UpstreamHandler, Flow {
     }
     if (this.#isAuthorizing) {
       // Its piece was on its way already; the next ones wait at the client.
-      this.#held.push(Buffer.from(chunk))
+      this.#held.push(copyOf(chunk))
       this.#isHeldLast = last
       this.#exchange.incoming.holdBody()
       return
     }
     const isWhole = last && this.#held.length === 0
     if (!isWhole) {
-      this.#held.push(Buffer.from(chunk))
+      this.#held.push(copyOf(chunk))
       this.#heldBytes += chunk.length
     }
     const known = this.#knownTarget()
@@ -220,7 +221,7 @@ export class Forward implements UpstreamHandler, Flow {
     if (typeof lines === 'string') return this.#send(route, hasBody ? body : null, isComplete, lines)
     if (lines instanceof Failure) return this.#refuse(lines)
     // A credential is fetched: the bytes may not be there any more when it has come.
-    const kept = hasBody ? Buffer.from(body) : null
+    const kept = hasBody ? copyOf(body) : null
     this.#isAuthorizing = true
     void lines.then(ready => {
       this.#isAuthorizing = false

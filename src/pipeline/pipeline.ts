@@ -1,4 +1,5 @@
 import { plainHeaders } from '../core/answer.ts'
+import { copyOf } from '../core/copy-bytes.ts'
 import { Failure } from '../core/failures.ts'
 import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
 import type { Provider } from '../core/provider.ts'
@@ -151,10 +152,10 @@ class Listener implements IncomingListener {
     }
     this.#held ??= []
     if (!last) {
-      this.#held.push(Buffer.from(chunk))
+      this.#held.push(copyOf(chunk))
       return
     }
-    const bytes = Buffer.concat([...this.#held, chunk])
+    const bytes = Buffer.concat([...this.#held, copyOf(chunk)])
     this.#held = null
     this.#walk = this.#pipeline.run(exchange, route, { bytes, isLent: false })
   }

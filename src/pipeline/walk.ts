@@ -1,3 +1,4 @@
+import { copyOf } from '../core/copy-bytes.ts'
 import { Failure } from '../core/failures.ts'
 import type { Call } from '../core/surface.ts'
 import { errorTypeOf, type ThreadMetrics } from '../shared/metric-rows.ts'
@@ -49,7 +50,7 @@ export class Walk {
     this.#targets = targets
     const again = targets.length > 1 || targets[0]!.data.retry.attempts > 1
     this.#lent = isLent && !again ? bytes : null
-    this.#body = again && isLent ? Buffer.from(bytes) : bytes
+    this.#body = again && isLent ? copyOf(bytes) : bytes
     const { requestTimeoutMs } = exchange.snapshot.data
     if (requestTimeoutMs > 0) this.#deadline = setTimeout(() => this.#expired(), requestTimeoutMs)
   }

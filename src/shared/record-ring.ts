@@ -26,7 +26,7 @@ export class RecordWriter {
       this.dropped++
       return
     }
-    this.#ring.bytes.set(this.#scratch.subarray(0, size), at)
+    this.#ring.put(at, this.#scratch.subarray(0, size))
     this.#ring.commit()
     this.#ring.publish()
   }

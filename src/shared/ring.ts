@@ -1,3 +1,4 @@
+import { copyInto } from '../core/copy-bytes.ts'
 import { frameHeader, type RingLayout } from './layout.ts'
 
 /**
@@ -93,12 +94,9 @@ export class RingWriter {
     this.#words[position >> 2] = value
   }
 
-  /**
-   * Copies bytes to a position. `set` does that one at a time where memory is shared (360 ns for 600 of them); `fill`
-   * with as many as there is room for is one `memcpy` (125 ns).
-   */
+  /** Copies bytes to a position. */
   put(position: number, bytes: Uint8Array): void {
-    if (bytes.length > 0) this.bytes.fill(bytes, position, position + bytes.length)
+    copyInto(this.bytes, position, bytes)
   }
 
   commit(): void {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { copyOf } from '../core/copy-bytes.ts'
 import { Failure } from '../core/failures.ts'
 import { formatTraceparent } from '../core/trace.ts'
 import { Call, type TransportHeaders } from './call.ts'
@@ -55,7 +56,7 @@ export class UndiciOrigin implements Origin {
       call.waitFor(connectTimeoutMs)
       // undici sends later, when `body` may have been overwritten.
       call.body =
-        request.uploadBytes !== undefined ? call.openUpload() : request.body === null ? null : Buffer.from(request.body)
+        request.uploadBytes !== undefined ? call.openUpload() : request.body === null ? null : copyOf(request.body)
       if (this.#dispatcher !== null) this.#dispatch(this.#dispatcher, call)
       else this.#load(call)
     }
@@ -246,7 +247,7 @@ class UndiciCall extends Call implements Dispatcher.DispatchHandler {
   protected override upload(chunk: Uint8Array): boolean {
     if (!(this.body instanceof Readable) || this.body.destroyed) return true
     if (chunk.length === 0) return !this.#isBehind
-    this.#isBehind = !this.body.push(Buffer.from(chunk))
+    this.#isBehind = !this.body.push(copyOf(chunk))
     return !this.#isBehind
   }
 

@@ -1,3 +1,4 @@
+import { copyInto } from '../../core/copy-bytes.ts'
 import { isBodiless, statusText } from '../refusals.ts'
 
 /** How an answer is put on the wire. */
@@ -50,9 +51,9 @@ export function composeAnswer(
   const answer = Buffer.allocUnsafe(line.length + headers.length + tail.length + bodyBytes)
   const text = answer as unknown as Latin1Writable
   text.latin1Write(line, 0)
-  answer.set(headers, line.length)
+  copyInto(answer, line.length, headers)
   text.latin1Write(tail, line.length + headers.length)
-  if (bodyBytes > 0) answer.set(body!, answer.length - bodyBytes)
+  if (bodyBytes > 0) copyInto(answer, answer.length - bodyBytes, body!)
   return answer
 }
 
@@ -75,7 +76,7 @@ export function composeChunk(before: Buffer | null, chunk: Uint8Array): Buffer {
   before?.copy(framed)
   const text = framed as unknown as Latin1Writable
   text.latin1Write(size, start)
-  framed.set(chunk, start + size.length)
+  copyInto(framed, start + size.length, chunk)
   text.latin1Write('\r\n', framed.length - 2)
   return framed
 }

@@ -1,3 +1,4 @@
+import { copyOf } from '../../core/copy-bytes.ts'
 import type { ExchangeEvents, Reply } from '../engine.ts'
 import {
   type AnswerFrame,
@@ -116,8 +117,8 @@ export class NodeExchange implements Reply, AnswerFrame {
       this.#framing === 'chunked'
         ? composeChunk(pending, chunk)
         : pending === null
-          ? Buffer.from(chunk)
-          : Buffer.concat([pending, chunk]),
+          ? copyOf(chunk)
+          : Buffer.concat([pending, copyOf(chunk)]),
     )
     if (!isTaken) this.isBlocked = true
     return isTaken

@@ -20,6 +20,7 @@
  */
 import type { HttpResponse } from 'uWebSockets.js'
 import type { Placed } from '../../core/bag.ts'
+import { copyOf } from '../../core/copy-bytes.ts'
 import type { ExchangeEvents, Reply } from '../engine.ts'
 import { isBodiless, statusText } from '../refusals.ts'
 
@@ -236,7 +237,7 @@ export class UwsExchange implements Reply, Placed {
     else if (this.#isHead || isBodiless(status)) this.#answerBodiless(status, headers, body.length, closes)
     else if (closes && body.length > maxClosingBytes) this.#stream(status, headers, body)
     else if (this.#mustClose || (closes && this.#host.isReading)) {
-      setImmediate(answerLater, this, status, Buffer.from(headers), Buffer.from(body))
+      setImmediate(answerLater, this, status, copyOf(headers), copyOf(body))
     } else this.answerNow(status, headers, body, closes)
   }
 
@@ -277,7 +278,7 @@ export class UwsExchange implements Reply, Placed {
   }
 
   head(status: number, headers: Uint8Array, length: number, close: boolean): void {
-    if (this.#state === AWAITING) this.#prepare(status, Buffer.from(headers), length, close)
+    if (this.#state === AWAITING) this.#prepare(status, copyOf(headers), length, close)
   }
 
   #prepare(status: number, headers: Uint8Array, length: number, close: boolean): void {
@@ -303,7 +304,7 @@ export class UwsExchange implements Reply, Placed {
       return false
     }
     if (this.#isBlocked) {
-      this.#keep(Buffer.from(chunk))
+      this.#keep(copyOf(chunk))
       return false
     }
     this.#send(chunk)
@@ -342,7 +343,7 @@ export class UwsExchange implements Reply, Placed {
       this.#isBlocked = this.#isSuspect = !this.#res.write(bytes.subarray(0, 1))
       const rest = bytes.subarray(1)
       if (rest.length === 0) return
-      if (this.#isBlocked) this.#keepFirst(Buffer.from(rest))
+      if (this.#isBlocked) this.#keepFirst(copyOf(rest))
       else this.#isBlocked = this.#isSuspect = !this.#res.write(rest)
     }
   }
@@ -372,7 +373,7 @@ export class UwsExchange implements Reply, Placed {
     const [isTaken, isDone] = this.#res.tryEnd(bytes, this.#length)
     this.#isBlocked = !isTaken
     if (isDone) this.#gone()
-    else if (!isTaken) this.#keepFirst(Buffer.from(bytes.subarray(this.#res.getWriteOffset() - before)))
+    else if (!isTaken) this.#keepFirst(copyOf(bytes.subarray(this.#res.getWriteOffset() - before)))
   }
 
   /** Whether everything that was kept has been handed over. */

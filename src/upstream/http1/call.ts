@@ -1,3 +1,4 @@
+import { copyOf } from '../../core/copy-bytes.ts'
 import { Failure } from '../../core/failures.ts'
 import { Call } from '../call.ts'
 import type { Deadlines } from '../deadlines.ts'
@@ -49,7 +50,7 @@ export class Http1Call extends Call {
 
   protected override upload(chunk: Uint8Array): boolean {
     if (this.#early === null) return this.connection?.upload(chunk) ?? true
-    this.#early.push(Buffer.from(chunk))
+    this.#early.push(copyOf(chunk))
     return false
   }
 

@@ -3,7 +3,9 @@
  * long as the connection; per request there is one call and one buffer. The read path is one method per step and
  * holds no closures: it runs for every chunk of every stream.
  */
+
 import type { Socket } from 'node:net'
+import { copyInto } from '../../core/copy-bytes.ts'
 import { ChunkedDecoder } from '../../wire/chunked.ts'
 import { type WireError, wireErrors } from '../../wire/errors.ts'
 import { CHUNKED, isPersistent, readFraming } from '../../wire/framing.ts'
@@ -155,7 +157,7 @@ export class Connection {
     // Copied: what the system does not take at once is read later, when the piece's memory may be someone else's.
     const size = isChunked ? `${chunk.length.toString(16)}\r\n` : ''
     const bytes = Buffer.allocUnsafe(size.length + chunk.length + (isChunked ? 2 : 0))
-    bytes.set(chunk, bytes.latin1Write(size, 0))
+    copyInto(bytes, bytes.latin1Write(size, 0), chunk)
     if (isChunked) bytes.latin1Write('\r\n', size.length + chunk.length)
     this.#tookBytes = true
     if (this.#socket.write(bytes)) return !this.#isBehind

@@ -1,3 +1,4 @@
+import { copyInto } from '../../core/copy-bytes.ts'
 import { formatTraceparent } from '../../core/trace.ts'
 import { decimalLength, writeDecimal, writeText } from '../../core/write-bytes.ts'
 import { CR, isText, isToken, isVisible, LF } from '../../wire/characters.ts'
@@ -90,7 +91,7 @@ export function composeRequest(head: Http1Head, request: UpstreamRequest, own: B
   if (!trace.sampled) composed[head.flagAt] = 0x30
   let at = writeLineEnd(composed, writeDecimal(composed, traced.length, body.length))
   if (extraHeaders !== '') at += composed.latin1Write(extraHeaders, at)
-  composed.set(body, writeLineEnd(composed, at))
+  copyInto(composed, writeLineEnd(composed, at), body)
   return composed.length === length ? composed : composed.subarray(0, length)
 }
 
@@ -105,7 +106,7 @@ function composeOther(head: Http1Head, { body, extraHeaders, trace, spanId }: Up
   const composed = length <= own.length ? own : Buffer.allocUnsafe(length)
   composed.set(bytes, 0)
   const bodyAt = writeLineEnd(composed, bytes.length + composed.latin1Write(rest, bytes.length))
-  if (body !== null) composed.set(body, bodyAt)
+  if (body !== null) copyInto(composed, bodyAt, body)
   return composed.length === length ? composed : composed.subarray(0, length)
 }
 
