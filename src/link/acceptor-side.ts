@@ -17,7 +17,7 @@ import {
   slotOf,
   ThreadState,
 } from '../shared/layout.ts'
-import { RingReader, RingWriter } from '../shared/ring.ts'
+import { framesShownTogether, RingReader, RingWriter } from '../shared/ring.ts'
 import { encodeRequestMeta, RequestMeta } from './request-meta.ts'
 
 /**
@@ -166,6 +166,7 @@ export class AcceptorLink {
   }
 
   touch(pair: Pair): void {
+    if (++pair.unshown >= framesShownTogether && pair.consumer !== this.options.thread) this.#showNow(pair)
     if (pair.touched) return
     pair.touched = true
     this.#touched.push(pair)
@@ -182,8 +183,15 @@ export class AcceptorLink {
     this.#touched = []
     for (const pair of pairs) {
       pair.touched = false
+      pair.unshown = 0
       if (pair.writer.publish()) this.ring(pair.consumer)
     }
+  }
+
+  /** Before the turn ends. Never to the thread's own other end, which would answer in the middle of what is going on here. */
+  #showNow(pair: Pair): void {
+    pair.unshown = 0
+    if (pair.writer.publish()) this.ring(pair.consumer)
   }
 
   ring(consumer: number): void {
@@ -227,6 +235,8 @@ class Pair {
   readonly #free: number[] = []
   inFlight = 0
   touched = false
+  /** Frames since the last that was shown. */
+  unshown = 0
   /** Exchanges with body pieces or control frames that found no room. */
   readonly blocked = new Set<Exchange>()
 

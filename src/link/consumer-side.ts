@@ -2,7 +2,7 @@ import type { HeaderBlock } from '../core/header-block.ts'
 import type { Accept, ForwardedHeader, Incoming, IncomingListener } from '../core/incoming.ts'
 import { ringBell } from '../shared/doorbell.ts'
 import { Flag, frameHeader, Kind, type PairLayout, Stage, slotOf } from '../shared/layout.ts'
-import { RingReader, RingWriter } from '../shared/ring.ts'
+import { framesShownTogether, RingReader, RingWriter } from '../shared/ring.ts'
 import { RequestMeta } from './request-meta.ts'
 
 /**
@@ -75,6 +75,7 @@ export class ConsumerLink {
 
   /** A pair has frames to show; they are shown together at the end of this turn of the loop. */
   touch(pair: Pair): void {
+    if (++pair.unshown >= framesShownTogether && pair.acceptor !== this.#thread) this.#showNow(pair)
     if (pair.touched) return
     pair.touched = true
     this.#touched.push(pair)
@@ -113,10 +114,19 @@ export class ConsumerLink {
     for (const pair of pairs) {
       pair.touched = false
       pair.isWaiting = false
+      pair.unshown = 0
       if (!pair.writer.publish()) continue
       pair.rungAt = performance.now()
       this.ring(pair.acceptor)
     }
+  }
+
+  /** Before the turn ends. Never to the thread's own other end, which would answer in the middle of what is going on here. */
+  #showNow(pair: Pair): void {
+    pair.unshown = 0
+    if (!pair.writer.publish()) return
+    pair.rungAt = performance.now()
+    this.ring(pair.acceptor)
   }
 
   ring(acceptor: number): void {
@@ -143,6 +153,8 @@ class Pair {
   isWaiting = false
   /** When its acceptor was last woken. */
   rungAt = 0
+  /** Frames since the last that was shown. */
+  unshown = 0
 
   constructor(link: ConsumerLink, acceptor: number, buffer: SharedArrayBuffer, layout: PairLayout, accept: Accept) {
     this.link = link

@@ -19,6 +19,12 @@ const skipMarker = 0xffffffff
 /** Kept free for frames that must never wait: cancel, drained, ack. */
 const controlReserve = 4096
 
+/**
+ * So many frames are shown at once, also in the middle of a turn of the loop: the consumer begins while the producer goes
+ * on, and reads what is still warm. Fewer would ring its bell too often.
+ */
+export const framesShownTogether = 8
+
 const align8 = (n: number): number => (n + 7) & ~7
 
 export class RingWriter {

@@ -7,7 +7,7 @@ import type { Reply, RequestHead } from '../../src/downstream/engine.ts'
 import { type AcceptorLimits, AcceptorLink } from '../../src/link/acceptor-side.ts'
 import { ConsumerLink } from '../../src/link/consumer-side.ts'
 import { exchangeId, Kind, pairLayout, roster, ThreadState } from '../../src/shared/layout.ts'
-import { RingReader, RingWriter } from '../../src/shared/ring.ts'
+import { framesShownTogether, RingReader, RingWriter } from '../../src/shared/ring.ts'
 
 const acceptor = 1
 const ringBytes = 64 << 10
@@ -263,4 +263,28 @@ test('events that may wait for those of others are shown soon, and at once with 
   await turn()
   link.serve(2)
   assert.deepEqual(came, ['1234.', 'abc'])
+})
+
+test('many frames of one turn are shown before it ends, in both directions', () => {
+  const words = newWords()
+  const link = createLink(words)
+  const { buffer, layout } = addWorker(link, words, 2)
+  const taken: Incoming[] = []
+  const consumer = new ConsumerLink(2, words, incoming => {
+    taken.push(incoming)
+    return deaf
+  })
+  consumer.addAcceptor(acceptor, buffer, layout)
+  const asked = 3 * framesShownTogether + 1
+  const answers = Array.from({ length: asked }, () => ask(link))
+  consumer.serve(acceptor)
+  assert.equal(taken.length, asked - 1)
+  link.flush()
+  consumer.serve(acceptor)
+  for (const incoming of taken) incoming.whole(200, headers, '')
+  link.serve(2)
+  assert.equal(answers.filter(({ status }) => status === 200).length, asked - 1)
+  consumer.flush()
+  link.serve(2)
+  assert.ok(answers.every(({ status }) => status === 200))
 })
