@@ -13,7 +13,10 @@ const END = '<!-- bench:end -->'
 
 /** README.md's few numbers, from a result. */
 export function readmeNumbers(result: ResultFile): string {
-  const sides = sidesIn(result).filter(side => side !== 'direct')
+  // Some sides take part in scenarios of their own only.
+  const sides = sidesIn(result).filter(
+    side => side !== 'direct' && figuresOf(result.cells, 'high-concurrency-1000', side) !== null,
+  )
   const base = sides.includes('nginx') ? 'nginx' : null
   const row = (what: string, scenario: string, metric: Metric, unit: string) => [
     what,
