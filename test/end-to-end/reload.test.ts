@@ -117,6 +117,20 @@ for (const variant of variants) {
   })
 }
 
+/**
+ * By thread, what is there in the best of a few moments: the thread that read the last config may be about to end, and
+ * half a megabyte goes with it. What leaked is there in each of them.
+ */
+async function least(gateway: Gateway): ReturnType<Gateway['figures']> {
+  const found = await gateway.figures()
+  for (let look = 0; look < 4; look++) {
+    await new Promise(resolve => setTimeout(resolve, 200))
+    for (const [thread, now] of Object.entries(await gateway.figures()))
+      if (now.heapUsed + now.external < found[thread].heapUsed + found[thread].external) found[thread] = now
+  }
+  return found
+}
+
 test('500 reloads leave nothing behind: no memory, no descriptors, no handles', async t => {
   const gateway = await startGateway(t, { config: alias('gpt-one') })
   const reloads = async (count: number): Promise<void> => {
@@ -130,10 +144,10 @@ test('500 reloads leave nothing behind: no memory, no descriptors, no handles', 
   await gateway.chat()
   // Code is compiled and bounded tables fill up at first; what goes on growing is a leak.
   await reloads(200)
-  const before = { figures: await gateway.figures(), descriptors: gateway.descriptors }
+  const before = { figures: await least(gateway), descriptors: gateway.descriptors }
   await reloads(300)
   await gateway.chat()
-  const after = { figures: await gateway.figures(), descriptors: gateway.descriptors }
+  const after = { figures: await least(gateway), descriptors: gateway.descriptors }
   assert.ok(after.descriptors <= before.descriptors + 5, `descriptors: ${before.descriptors} → ${after.descriptors}`)
   for (const [thread, { heapUsed, external, resources }] of Object.entries(after.figures)) {
     const earlier = before.figures[thread]
