@@ -69,3 +69,14 @@ const forwardingHeaders = ['content-length', 'content-encoding', 'api-key', 'ran
 export const forwardedHeaders = [...commonHeaders, ...forwardingHeaders] as const
 export const commonHeaderCount = commonHeaders.length
 export type ForwardedHeader = (typeof forwardedHeaders)[number]
+
+const byLength: { readonly name: string; readonly place: number }[][] = []
+for (const [place, name] of forwardedHeaders.entries()) (byLength[name.length] ??= []).push({ name, place })
+
+/** Where a header's value stands among those of `forwardedHeaders`; -1 for any other. Its length rules out nearly every name. */
+export function placeOfHeader(name: string): number {
+  const candidates = byLength[name.length]
+  if (candidates === undefined) return -1
+  for (let i = 0; i < candidates.length; i++) if (candidates[i]!.name === name) return candidates[i]!.place
+  return -1
+}

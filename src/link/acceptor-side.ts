@@ -166,7 +166,8 @@ export class AcceptorLink {
   }
 
   touch(pair: Pair): void {
-    if (++pair.unshown >= framesShownTogether && pair.consumer !== this.options.thread) this.#showNow(pair)
+    // Never to the thread's own other end, which would answer in the middle of what is going on here.
+    if (pair.writer.unpublished >= framesShownTogether && pair.consumer !== this.options.thread) this.show(pair)
     if (pair.touched) return
     pair.touched = true
     this.#touched.push(pair)
@@ -183,14 +184,12 @@ export class AcceptorLink {
     this.#touched = []
     for (const pair of pairs) {
       pair.touched = false
-      pair.unshown = 0
-      if (pair.writer.publish()) this.ring(pair.consumer)
+      this.show(pair)
     }
   }
 
-  /** Before the turn ends. Never to the thread's own other end, which would answer in the middle of what is going on here. */
-  #showNow(pair: Pair): void {
-    pair.unshown = 0
+  /** All that was written for that consumer so far. */
+  show(pair: Pair): void {
     if (pair.writer.publish()) this.ring(pair.consumer)
   }
 
@@ -235,8 +234,6 @@ class Pair {
   readonly #free: number[] = []
   inFlight = 0
   touched = false
-  /** Frames since the last that was shown. */
-  unshown = 0
   /** Exchanges with body pieces or control frames that found no room. */
   readonly blocked = new Set<Exchange>()
 
@@ -635,7 +632,7 @@ class Exchange implements ExchangeEvents, Placed {
       this.#cancelPending = false
       this.#link.touch(pair)
       // At once, not at the end of the turn: the upstream call it ends costs money.
-      if (pair.writer.publish()) this.#link.ring(pair.consumer)
+      this.#link.show(pair)
       return true
     }
     if (this.#creditPending > 0) {

@@ -33,7 +33,7 @@ export class ConsumerLink {
   readonly #flush = (): void => this.flush()
   /** Pairs whose events wait for the next wake-up. */
   #waiting: Pair[] = []
-  readonly #show = (): void => this.#touchWaiting()
+  readonly #showWaiting = (): void => this.#showThoseWaiting()
   /** Exchanges under way. */
   inFlight = 0
   /** Frames that named an exchange which has ended; harmless, counted. */
@@ -75,7 +75,8 @@ export class ConsumerLink {
 
   /** A pair has frames to show; they are shown together at the end of this turn of the loop. */
   touch(pair: Pair): void {
-    if (++pair.unshown >= framesShownTogether && pair.acceptor !== this.#thread) this.#showNow(pair)
+    // Never to the thread's own other end, which would ask in the middle of what is going on here.
+    if (pair.writer.unpublished >= framesShownTogether && pair.acceptor !== this.#thread) this.#show(pair)
     if (pair.touched) return
     pair.touched = true
     this.#touched.push(pair)
@@ -93,17 +94,14 @@ export class ConsumerLink {
       return
     }
     pair.isWaiting = true
-    if (this.#waiting.push(pair) === 1) setTimeout(this.#show, eventsEveryMs)
+    if (this.#waiting.push(pair) === 1) setTimeout(this.#showWaiting, eventsEveryMs)
   }
 
-  #touchWaiting(): void {
+  #showThoseWaiting(): void {
     const pairs = this.#waiting
     this.#waiting = []
-    for (const pair of pairs) {
-      // Perhaps they have gone out meanwhile, with something that could not wait.
-      if (pair.isWaiting) this.touch(pair)
-    }
-    this.flush()
+    // Or they have gone out meanwhile, with something that could not wait.
+    for (const pair of pairs) if (pair.isWaiting) this.#show(pair)
   }
 
   flush(): void {
@@ -113,17 +111,13 @@ export class ConsumerLink {
     this.#touched = []
     for (const pair of pairs) {
       pair.touched = false
-      pair.isWaiting = false
-      pair.unshown = 0
-      if (!pair.writer.publish()) continue
-      pair.rungAt = performance.now()
-      this.ring(pair.acceptor)
+      this.#show(pair)
     }
   }
 
-  /** Before the turn ends. Never to the thread's own other end, which would answer in the middle of what is going on here. */
-  #showNow(pair: Pair): void {
-    pair.unshown = 0
+  /** All that was written for that acceptor so far. */
+  #show(pair: Pair): void {
+    pair.isWaiting = false
     if (!pair.writer.publish()) return
     pair.rungAt = performance.now()
     this.ring(pair.acceptor)
@@ -153,8 +147,6 @@ class Pair {
   isWaiting = false
   /** When its acceptor was last woken. */
   rungAt = 0
-  /** Frames since the last that was shown. */
-  unshown = 0
 
   constructor(link: ConsumerLink, acceptor: number, buffer: SharedArrayBuffer, layout: PairLayout, accept: Accept) {
     this.link = link

@@ -1,4 +1,4 @@
-import { commonHeaderCount, type ForwardedHeader, forwardedHeaders } from '../core/incoming.ts'
+import { commonHeaderCount, type ForwardedHeader, forwardedHeaders, placeOfHeader } from '../core/incoming.ts'
 import type { RequestHead } from '../downstream/engine.ts'
 
 /**
@@ -11,7 +11,6 @@ import type { RequestHead } from '../downstream/engine.ts'
  */
 const firstLetter = 0x41
 const marks = forwardedHeaders.map((_, index) => `\n${String.fromCharCode(firstLetter + index)}`)
-const places = new Map<string, number>(forwardedHeaders.map((name, index) => [name, index]))
 
 const firstDigit = 0x30
 const digitBits = 6
@@ -71,7 +70,7 @@ export class RequestMeta {
   }
 
   header(name: ForwardedHeader): string {
-    const place = places.get(name)!
+    const place = placeOfHeader(name)
     if ((this.#presence & (1 << place)) === 0) return ''
     const at = this.#text.indexOf(marks[place]!, this.#remoteAt) + 2
     return this.#text.slice(at, this.#text.indexOf('\n', at))

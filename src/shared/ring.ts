@@ -42,6 +42,8 @@ export class RingWriter {
   #head: number
   #reserved = 0
   #published: number
+  /** Frames that were committed and not yet shown. */
+  unpublished = 0
 
   constructor(buffer: SharedArrayBuffer, layout: RingLayout) {
     this.bytes = Buffer.from(buffer, layout.offset, layout.size)
@@ -108,12 +110,14 @@ export class RingWriter {
   commit(): void {
     this.#tail = (this.#tail + this.#reserved) | 0
     this.#reserved = 0
+    this.unpublished++
   }
 
   /** Makes all committed frames visible. Returns whether there were any: then the consumer's bell is due. */
   publish(): boolean {
     if (this.#published === this.#tail) return false
     this.#published = this.#tail
+    this.unpublished = 0
     Atomics.store(this.#control, this.#layout.tail, this.#tail)
     return true
   }

@@ -78,15 +78,31 @@ const silent: Reply = {
 
 const newWords = (): Int32Array => new Int32Array(new SharedArrayBuffer(roster.bytes))
 
-test('a request that came before its worker knew the rings is served when it does', () => {
-  const words = newWords()
-  const link = createLink(words)
-  const { buffer, layout } = addWorker(link, words, 2)
+/** A worker's end, and what it was given. */
+function createConsumer(words: Int32Array) {
   const taken: Incoming[] = []
   const consumer = new ConsumerLink(2, words, incoming => {
     taken.push(incoming)
     return deaf
   })
+  return { consumer, taken }
+}
+
+/** Both ends, which know each other. */
+function connected() {
+  const words = newWords()
+  const link = createLink(words)
+  const { buffer, layout } = addWorker(link, words, 2)
+  const { consumer, taken } = createConsumer(words)
+  consumer.addAcceptor(acceptor, buffer, layout)
+  return { link, consumer, taken }
+}
+
+test('a request that came before its worker knew the rings is served when it does', () => {
+  const words = newWords()
+  const link = createLink(words)
+  const { buffer, layout } = addWorker(link, words, 2)
+  const { consumer, taken } = createConsumer(words)
   ask(link)
   link.flush()
   consumer.serve(acceptor)
@@ -146,11 +162,7 @@ test('an upload goes on although its credits found a ring without any room', asy
   const buffer = new SharedArrayBuffer(layout.bytes)
   const writer = new RingWriter(buffer, layout.requests)
   const reader = new RingReader(buffer, layout.responses)
-  const taken: Incoming[] = []
-  const consumer = new ConsumerLink(2, words, incoming => {
-    taken.push(incoming)
-    return deaf
-  })
+  const { consumer, taken } = createConsumer(words)
   consumer.addAcceptor(acceptor, buffer, layout)
   let slots = 0
   const send = (kind: number, id: number, payload: number): void => {
@@ -218,15 +230,7 @@ test('a route may take longer bodies than the others: declared or counted, with 
 })
 
 test('events that may wait for those of others are shown soon, and at once with what may not wait', async () => {
-  const words = newWords()
-  const link = createLink(words)
-  const { buffer, layout } = addWorker(link, words, 2)
-  const taken: Incoming[] = []
-  const consumer = new ConsumerLink(2, words, incoming => {
-    taken.push(incoming)
-    return deaf
-  })
-  consumer.addAcceptor(acceptor, buffer, layout)
+  const { link, consumer, taken } = connected()
   const came = ['', '']
   for (const stream of [0, 1]) {
     const write = (bytes: Uint8Array): boolean => {
@@ -266,15 +270,7 @@ test('events that may wait for those of others are shown soon, and at once with 
 })
 
 test('many frames of one turn are shown before it ends, in both directions', () => {
-  const words = newWords()
-  const link = createLink(words)
-  const { buffer, layout } = addWorker(link, words, 2)
-  const taken: Incoming[] = []
-  const consumer = new ConsumerLink(2, words, incoming => {
-    taken.push(incoming)
-    return deaf
-  })
-  consumer.addAcceptor(acceptor, buffer, layout)
+  const { link, consumer, taken } = connected()
   const asked = 3 * framesShownTogether + 1
   const answers = Array.from({ length: asked }, () => ask(link))
   consumer.serve(acceptor)

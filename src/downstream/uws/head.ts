@@ -1,17 +1,12 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import type { FailureKind } from '../../core/failures.ts'
-import { forwardedHeaders } from '../../core/incoming.ts'
+import { forwardedHeaders, placeOfHeader } from '../../core/incoming.ts'
 import { addressText } from '../address.ts'
 import type { RequestHead } from '../engine.ts'
 import { isContinue, isHost, isKnownMethod, originForm } from '../requests.ts'
 
 /** Bytes a header line takes beyond its name and value: `: ` and the line end. */
 const lineOverhead = 4
-/** Those that go on to a worker, by the length of their names: most others are ruled out by it. */
-const places = forwardedHeaders.map((name, place) => ({ name: name as string, place }))
-const byLength = Array.from({ length: 1 + Math.max(...forwardedHeaders.map(name => name.length)) }, (_, length) =>
-  places.filter(({ name }) => name.length === length),
-)
 /** Digits of 2^53 - 1. */
 const maxLengthDigits = 16
 
@@ -38,14 +33,10 @@ export class UwsHead implements RequestHead {
     this.#names[this.#count] = name
     this.#values[this.#count++] = value
     this.#bytes += name.length + value.length + lineOverhead
-    const candidates = name.length < byLength.length ? byLength[name.length] : []
-    for (let i = 0; i < candidates.length; i++) {
-      const { place } = candidates[i]
-      if (name !== candidates[i].name) continue
-      const before = this.forwarded[place]
-      this.forwarded[place] = before === '' ? value : `${before}, ${value}`
-      break
-    }
+    const place = placeOfHeader(name)
+    if (place < 0) return
+    const before = this.forwarded[place]
+    this.forwarded[place] = before === '' ? value : `${before}, ${value}`
   }
 
   get remoteAddress(): string {
