@@ -15,6 +15,7 @@ import { describeError } from '../describe-error.ts'
 import type { Http1Call } from './call.ts'
 import type { Dialer } from './dial.ts'
 import type { Http1Origin } from './origin.ts'
+import { Outbox, type Sender } from './outbox.ts'
 import type { ResponseHead } from './response-head.ts'
 
 const IDLE = 0
@@ -37,7 +38,10 @@ const nothing = Buffer.alloc(0)
 /** What a peer that dropped an idle connection makes of the next request. */
 const staleCodes = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
-export class Connection {
+/** Of all connections of this thread. */
+const outbox = new Outbox()
+
+export class Connection implements Sender {
   /** Requests answered before the current one. */
   served = 0
   idleSinceMs = 0
@@ -125,6 +129,10 @@ export class Connection {
     this.#origin.closed(this)
   }
 
+  writeKept(bytes: Buffer): void {
+    if (this.#state !== CLOSED) this.#socket.write(bytes)
+  }
+
   #onReady(): void {
     if (this.#state === CLOSED || this.#call === null) return
     this.#isReady = true
@@ -138,8 +146,11 @@ export class Connection {
     this.#interimBytes = 0
     const bytes = call.takeBytes(this.#own)
     this.#keepSent(call, bytes)
-    if (bytes.length <= pieceBytes) this.#socket.write(bytes)
-    else {
+    if (bytes.length <= pieceBytes) {
+      // The pieces of an upload follow at once.
+      if (call.isUpload) this.#socket.write(bytes)
+      else outbox.add(this, bytes)
+    } else {
       this.#unwritten = bytes
       this.#writePieces()
     }

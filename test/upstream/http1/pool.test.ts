@@ -78,6 +78,19 @@ test('a request that waits too long for a connection fails as saturated, and a c
   holder.call.cancel()
 })
 
+test('a request that is cancelled in the tick it began in never reaches the upstream', async t => {
+  const upstream = await startRawUpstream(t, { onRequest: c => c.write(ok) })
+  const origin = openOrigin(t, upstream)
+  await Promise.all([send(origin, { path: '/1' }), send(origin, { path: '/2' })])
+  const { call } = start(origin, { path: '/cancelled' })
+  const other = start(origin, { path: '/other' })
+  call.cancel()
+  assert.equal((await other.outcome).body.toString(), 'ok')
+  await send(origin, { path: '/last' })
+  const paths = upstream.requests.map(({ head }) => head.split(' ')[1])
+  assert.deepEqual(paths.slice(2), ['/other', '/last'])
+})
+
 test('an answer with Connection: close is the last of its connection', async t => {
   const upstream = await startRawUpstream(t, {
     onRequest: c => c.write('HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 2\r\n\r\nok'),
