@@ -31,7 +31,8 @@ export const goals: readonly Goal[] = [
   goal('growth in a soak', 'soak', 'rssSlopeMbPerMinute', 'at-most', 0.5, 'MB/min'),
   translated('CPU per translated request', 'translation', 'cpuUsPerRequest', 1.6),
   translated('CPU per translated event', 'translation-streams', 'cpuUsPerEvent', 2),
-  goal('start to first 200', 'high-concurrency-1000', 'startMs', 'at-most', 450, 'ms'),
+  // Where the mock answers at once: elsewhere its delay would be counted as ours.
+  goal('start to first 200', 'one-connection', 'startMs', 'at-most', 450, 'ms'),
 ]
 
 export interface GoalResult {

@@ -48,7 +48,7 @@ const noRowRetryMs = 1_000
  * What is in flight has to fit, or each scavenge copies it and it ends in the old generation: at 1,000 requests in
  * flight 8 MB cost workers a tenth of their CPU. Larger still buys little and is resident (docs/decisions/0008).
  */
-const youngGenerationMb = { worker: 24, acceptor: 8 }
+const youngGenerationMb = { worker: 24, acceptor: 8, both: 32 }
 
 export interface SupervisorOptions {
   readonly acceptors: number
@@ -289,7 +289,9 @@ export class Supervisor {
     const worker = new Worker(options.entries.acceptor, {
       workerData: data,
       name: 'acceptor',
-      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb.acceptor },
+      resourceLimits: {
+        maxYoungGenerationSizeMb: pipeline === null ? youngGenerationMb.acceptor : youngGenerationMb.both,
+      },
     })
     return this.#enter(row, 'acceptor', worker, records)
   }
