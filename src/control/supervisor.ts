@@ -48,7 +48,7 @@ const noRowRetryMs = 1_000
  * What is in flight has to fit, or each scavenge copies it and it ends in the old generation: at 1,000 requests in
  * flight 8 MB cost workers a tenth of their CPU. Larger still buys little and is resident (docs/decisions/0008).
  */
-const youngGenerationMb = { worker: 24, acceptor: 8, both: 32 }
+const youngGenerationMb = { worker: 24, acceptor: 8, acceptorWithPipeline: 32 }
 
 export interface SupervisorOptions {
   readonly acceptors: number
@@ -290,7 +290,8 @@ export class Supervisor {
       workerData: data,
       name: 'acceptor',
       resourceLimits: {
-        maxYoungGenerationSizeMb: pipeline === null ? youngGenerationMb.acceptor : youngGenerationMb.both,
+        maxYoungGenerationSizeMb:
+          pipeline === null ? youngGenerationMb.acceptor : youngGenerationMb.acceptorWithPipeline,
       },
     })
     return this.#enter(row, 'acceptor', worker, records)

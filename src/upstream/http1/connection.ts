@@ -146,14 +146,12 @@ export class Connection implements Sender {
     this.#interimBytes = 0
     const bytes = call.takeBytes(this.#own)
     this.#keepSent(call, bytes)
-    if (bytes.length <= pieceBytes) {
-      // The pieces of an upload follow at once.
-      if (call.isUpload) this.#socket.write(bytes)
-      else outbox.add(this, bytes)
-    } else {
+    if (bytes.length > pieceBytes) {
       this.#unwritten = bytes
       this.#writePieces()
-    }
+    } else if (call.isUpload)
+      this.#socket.write(bytes) // the pieces of its body follow at once
+    else outbox.add(this, bytes)
     if (call.isPaused) this.pause() // it was while it waited
     this.#isUploading = call.isUpload
     call.sent()
