@@ -91,6 +91,23 @@ test('a request that is cancelled in the tick it began in never reaches the upst
   assert.deepEqual(paths.slice(2), ['/other', '/last'])
 })
 
+test('requests that begin in one tick over connections of which half are dead are each answered, and once', async t => {
+  const upstream = await startRawUpstream(t, { onRequest: c => c.write(ok) })
+  const origin = openOrigin(t, upstream)
+  const all = (round: string) =>
+    Promise.all(Array.from({ length: 40 }, (_, n) => send(origin, { path: `/${round}-${n}` })))
+  await all('first')
+  assert.equal(origin.stats().idle, 40)
+  for (const [n, connection] of upstream.connections.entries()) if (n % 2 === 0) connection.reset()
+  const outcomes = await all('second')
+  assert.deepEqual(
+    outcomes.map(({ result, body }) => `${result} ${body}`),
+    Array(40).fill('end ok'),
+  )
+  const paths = upstream.requests.slice(40).map(({ head }) => head.split(' ')[1])
+  assert.deepEqual(paths.sort(), Array.from({ length: 40 }, (_, n) => `/second-${n}`).sort())
+})
+
 test('an answer with Connection: close is the last of its connection', async t => {
   const upstream = await startRawUpstream(t, {
     onRequest: c => c.write('HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 2\r\n\r\nok'),
