@@ -13,7 +13,7 @@ import { textTable } from './report/table.ts'
 import { runPair } from './run-cell.ts'
 import { selectScenarios } from './scenarios.ts'
 import { judge } from './stats/sequential.ts'
-import { thresholds } from './thresholds.ts'
+import { selectThresholds, thresholds } from './thresholds.ts'
 
 interface Options {
   subject: 'gateway' | 'relay'
@@ -55,6 +55,8 @@ process.once('exit', killAll)
 
 const checkouts: Checkout[] = []
 try {
+  // Before anything is checked out and built.
+  const wanted = options.scenario === undefined ? thresholds : selectThresholds(options.scenario.split(','))
   const { subject, baseline, against } = chooseSides()
   for (const side of [subject, baseline]) {
     const missing = await side.prepare()
@@ -62,9 +64,6 @@ try {
   }
   const generator = chooseGenerator(options.generator)
   const cores = planCores('auto')
-  const names = options.scenario?.split(',')
-  const wanted = thresholds.filter(({ scenario }) => names?.includes(scenario) ?? true)
-  if (wanted.length === 0) throw new Error('no check has such a scenario; see bench/thresholds.ts')
   const machine = describeMachine()
   say(
     `${machine.cores} × ${machine.cpu}, load ${machine.load}; ${generator.name}; ${subject.name} against ${baseline.name}`,

@@ -58,3 +58,11 @@ export const thresholds: readonly Threshold[] = [
     limits: { nginx: 2, relay: 1.8, gateway: 1.3 },
   },
 ]
+
+/** Those of the scenarios. Throws for one that has none: a check that was asked for and never ran would look like a pass. */
+export function selectThresholds(names: readonly string[]): readonly Threshold[] {
+  const known = [...new Set(thresholds.map(({ scenario }) => scenario))]
+  for (const name of names)
+    if (!known.includes(name)) throw new Error(`the gate checks no scenario "${name}"; it has ${known.join(', ')}`)
+  return thresholds.filter(({ scenario }) => names.includes(scenario))
+}

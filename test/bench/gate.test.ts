@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type GateOptions, runGate } from '../../bench/gate-rounds.ts'
 import type { Cell, Metrics } from '../../bench/result.ts'
-import type { Threshold } from '../../bench/thresholds.ts'
+import { selectThresholds, type Threshold } from '../../bench/thresholds.ts'
 import { cell } from './fixture.ts'
 
 const limits = { nginx: 1.1, relay: 1.1, gateway: 1.1 }
@@ -95,4 +95,15 @@ test('turns in which the generator was at its limit count for nothing', async ()
 
 test('what this machine cannot measure fails, rather than passing unseen', async () => {
   assert.equal((await gate([cpu], () => ({ cpuUsPerRequest: null })).outcome).outcome, 'fail')
+})
+
+test('a scenario that the gate does not check is named, also beside one that it does', () => {
+  assert.deepEqual(
+    selectThresholds(['saturation', 'streams-400']).map(({ scenario }) => scenario),
+    ['streams-400', 'saturation', 'saturation'],
+  )
+  assert.throws(
+    () => selectThresholds(['streams-400', 'smoke']),
+    /no scenario "smoke"; it has high-concurrency-500, streams-400, saturation/,
+  )
 })
