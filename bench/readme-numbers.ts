@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { figuresOf, pairedRatios, sidesIn } from './report/figures.ts'
 import { number } from './report/format.ts'
-import { newestFull } from './report/result-files.ts'
+import { type FoundResult, newestBesideOthers, newestFull } from './report/result-files.ts'
 import { markdownTable } from './report/table.ts'
 import type { Metric, ResultFile } from './result.ts'
 import { median } from './stats/summary.ts'
@@ -11,8 +11,15 @@ import { median } from './stats/summary.ts'
 const START = '<!-- bench:start -->'
 const END = '<!-- bench:end -->'
 
-/** README.md's few numbers, from a result. */
-export function readmeNumbers(result: ResultFile): string {
+/** README.md's few numbers: of a full run, and of one beside other gateways. */
+export function readmeNumbers(full: FoundResult, besideOthers: FoundResult | null): string {
+  const parts = [numbersOf(full.result, 'README.md')]
+  if (besideOthers !== null && besideOthers.file !== full.file)
+    parts.push('Beside other gateways:', numbersOf(besideOthers.result, 'gateways.md'))
+  return parts.join('\n\n')
+}
+
+function numbersOf(result: ResultFile, page: string): string {
   // Some sides take part in scenarios of their own only.
   const sides = sidesIn(result).filter(
     side => side !== 'direct' && figuresOf(result.cells, 'high-concurrency-1000', side) !== null,
@@ -43,7 +50,7 @@ export function readmeNumbers(result: ResultFile): string {
   const times = base === null ? '' : ` In brackets: multiples of ${base} in the same run.`
   return [
     markdownTable(['', ...sides], rows),
-    `${machine.cores} × ${machine.cpu}, Node ${machine.node.slice(1)}, load generator and mock on the same cores, ${result.startedAt.slice(0, 10)}, \`${result.commit}\`.${times} All of it: [bench/results](bench/results/README.md).`,
+    `${machine.cores} × ${machine.cpu}, Node ${machine.node.slice(1)}, load generator and mock on the same cores, ${result.startedAt.slice(0, 10)}, \`${result.commit}\`.${times} All of it: [bench/results](bench/results/${page}).`,
   ].join('\n\n')
 }
 
@@ -57,9 +64,11 @@ export function replaceBetweenMarkers(text: string, inside: string): string | nu
 
 // node .build/bench/readme-numbers.js
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const found = newestFull(resolve('bench/results'))
+  const folder = resolve('bench/results')
+  const found = newestFull(folder)
   const readme = resolve('README.md')
-  const text = found === null ? null : replaceBetweenMarkers(readFileSync(readme, 'utf8'), readmeNumbers(found.result))
+  const numbers = found === null ? '' : readmeNumbers(found, newestBesideOthers(folder))
+  const text = found === null ? null : replaceBetweenMarkers(readFileSync(readme, 'utf8'), numbers)
   if (text === null) {
     process.stderr.write(found === null ? 'no full run in bench/results\n' : `README.md lacks ${START} and ${END}\n`)
     process.exitCode = 1

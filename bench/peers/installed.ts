@@ -9,6 +9,8 @@ import { startPeer } from './start-peer.ts'
 // Gateways others wrote, installed into a folder of their own when they are asked for by name, configured as their
 // projects recommend for production with everything optional off.
 
+export const otherGateways: readonly string[] = ['portkey', 'litellm']
+
 const PORTKEY = { '@portkey-ai/gateway': '1.15.2', hono: '4.9.7', '@hono/node-server': '1.13.5' }
 
 export function portkey(folder: string): Peer {

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { otherGateways } from '../peers/installed.ts'
 import type { ResultFile } from '../result.ts'
 
 /** `2026-01-31T12-00-00-<commit>.json`: sorted by name is sorted by time. */
@@ -17,7 +18,21 @@ export function readResult(file: string): ResultFile {
 }
 
 /** The newest run of every scenario at full length; null: there is none. */
-export function newestFull(folder: string): { file: string; result: ResultFile } | null {
+export function newestFull(folder: string): FoundResult | null {
+  return newest(folder, result => result.full)
+}
+
+/** The newest run beside gateways that others wrote; null: there is none. */
+export function newestBesideOthers(folder: string): FoundResult | null {
+  return newest(folder, result => result.cells.some(({ side }) => otherGateways.includes(side)))
+}
+
+export interface FoundResult {
+  readonly file: string
+  readonly result: ResultFile
+}
+
+function newest(folder: string, matches: (result: ResultFile) => boolean): FoundResult | null {
   let names: string[]
   try {
     names = readdirSync(folder)
@@ -29,7 +44,7 @@ export function newestFull(folder: string): { file: string; result: ResultFile }
     .sort()
     .reverse()) {
     const result = readResult(join(folder, name))
-    if (result.full) return { file: name, result }
+    if (matches(result)) return { file: name, result }
   }
   return null
 }

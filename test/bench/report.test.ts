@@ -8,10 +8,10 @@ import { readmeNumbers, replaceBetweenMarkers } from '../../bench/readme-numbers
 import { figuresOf, pairedRatios } from '../../bench/report/figures.ts'
 import { number, spread } from '../../bench/report/format.ts'
 import { lineChart } from '../../bench/report/line-chart.ts'
-import { newestFull, saveResult } from '../../bench/report/result-files.ts'
+import { newestBesideOthers, newestFull, saveResult } from '../../bench/report/result-files.ts'
 import { summaryTables } from '../../bench/report/summary-table.ts'
 import { textTable } from '../../bench/report/table.ts'
-import { writeReport } from '../../bench/report.ts'
+import { writeGatewaysReport, writeReport } from '../../bench/report.ts'
 import { withAdded } from '../../bench/runner.ts'
 import { checkTargets } from '../../bench/targets.ts'
 import { cell, resultFile } from './fixture.ts'
@@ -186,11 +186,28 @@ test("README's numbers stand between their markers, and nothing else changes", (
   const text = 'before\n<!-- bench:start -->\nold\n<!-- bench:end -->\nafter\n'
   assert.equal(replaceBetweenMarkers(text, 'new'), 'before\n<!-- bench:start -->\nnew\n<!-- bench:end -->\nafter\n')
   assert.equal(replaceBetweenMarkers('no markers', 'new'), null)
-  const numbers = readmeNumbers(
-    resultFile([
-      cell(thousand, 'ferrite', { requestsPerSecond: 15_000, cpuUsPerRequest: 30 }),
-      cell(thousand, 'nginx', { requestsPerSecond: 16_000, cpuUsPerRequest: 20 }),
-    ]),
-  )
-  assert.match(numbers, /CPU per request there \| 30\.0 µs \(1\.50 ×\) \| 20\.0 µs/)
+  const full = resultFile([
+    cell(thousand, 'ferrite', { requestsPerSecond: 15_000, cpuUsPerRequest: 30 }),
+    cell(thousand, 'nginx', { requestsPerSecond: 16_000, cpuUsPerRequest: 20 }),
+  ])
+  const alone = readmeNumbers({ file: 'full.json', result: full }, null)
+  assert.match(alone, /CPU per request there \| 30\.0 µs \(1\.50 ×\) \| 20\.0 µs/)
+  assert.doesNotMatch(alone, /other gateways/)
+})
+
+test('a run beside other gateways has a page and a table of its own; a full run that has them says it once', t => {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-gateways-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const cells = [cell(thousand, 'ferrite', { cpuUsPerRequest: 30 }), cell(thousand, 'nginx', { cpuUsPerRequest: 20 })]
+  const others = [...cells, cell(thousand, 'portkey', { cpuUsPerRequest: 500 }, { version: 'portkey 1.15.2' })]
+  saveResult(folder, resultFile(cells))
+  assert.deepEqual(writeGatewaysReport(folder), [], 'nginx is no other gateway')
+  saveResult(folder, { ...resultFile(others), full: false, startedAt: '2029-01-01T00:00:00.000Z' })
+  assert.deepEqual(writeGatewaysReport(folder), ['gateways.md'])
+  assert.match(readFileSync(join(folder, 'gateways.md'), 'utf8'), /portkey 1\.15\.2.*\| portkey \|[^\n]* 500 \|/s)
+  const full = newestFull(folder)
+  const beside = newestBesideOthers(folder)
+  assert.ok(full !== null && beside !== null)
+  assert.match(readmeNumbers(full, beside), /Beside other gateways:.*500 µs \(25\.0 ×\).*results\/gateways\.md/s)
+  assert.doesNotMatch(readmeNumbers(beside, beside), /Beside other gateways/)
 })
