@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../measure/launch.ts'
@@ -63,6 +64,8 @@ export function litellm(folder: string): Peer {
       const { upstreamPort, directory } = context
       const port = await freePort()
       const config = join(directory, 'litellm.yaml')
+      // It doesn't start without one.
+      const masterKey = `sk-${randomBytes(24).toString('hex')}`
       writeFileSync(
         config,
         `model_list:
@@ -78,8 +81,9 @@ litellm_settings:
       )
       return startPeer(context, {
         command: [program, '--config', config, '--host', '127.0.0.1', '--port', String(port), '--num_workers', '2'],
-        env: { LITELLM_MODE: 'PRODUCTION', LITELLM_LOG: 'ERROR' },
+        env: { LITELLM_MODE: 'PRODUCTION', LITELLM_LOG: 'ERROR', LITELLM_MASTER_KEY: masterKey },
         port,
+        headers: { Authorization: `Bearer ${masterKey}` },
         version: spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout.trim() || 'litellm',
         timeoutMs: 120_000,
       })
