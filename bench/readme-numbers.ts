@@ -43,14 +43,19 @@ function numbersOf(result: ResultFile, page: string): string {
     row('CPU per request there', 'high-concurrency-1000', 'cpuUsPerRequest', 'µs'),
     row('memory there', 'high-concurrency-1000', 'rssPeakMb', 'MB'),
     row('CPU per streamed event, 400 streams', 'streams-400', 'cpuUsPerEvent', 'µs'),
+    row('CPU per request, 50 connections', 'baseline', 'cpuUsPerRequest', 'µs'),
+    row('p50 there', 'baseline', 'p50Ms', 'ms'),
     row('requests/s, saturated', 'saturation', 'requestsPerSecond', ''),
     row('p50, one connection', 'one-connection', 'p50Ms', 'ms'),
   ]
   const { machine } = result
   const times = base === null ? '' : ` In brackets: multiples of ${base} in the same run.`
+  const silent = sides.filter(side => figuresOf(result.cells, 'high-concurrency-1000', side)?.of('p50Ms') === null)
+  const none =
+    silent.length === 0 ? '' : ` With 1,000 connections ${silent.join(' and ')} answered nobody within a run.`
   return [
     markdownTable(['', ...sides], rows),
-    `${machine.cores} × ${machine.cpu}, Node ${machine.node.slice(1)}, load generator and mock on the same cores, ${result.startedAt.slice(0, 10)}, \`${result.commit}\`.${times} All of it: [bench/results](bench/results/${page}).`,
+    `${machine.cores} × ${machine.cpu}, Node ${machine.node.slice(1)}, load generator and mock on the same cores, ${result.startedAt.slice(0, 10)}, \`${result.commit}\`.${times}${none} All of it: [bench/results](bench/results/${page}).`,
   ].join('\n\n')
 }
 

@@ -210,4 +210,5 @@ test('a run beside other gateways has a page and a table of its own; a full run 
   assert.ok(full !== null && beside !== null)
   assert.match(readmeNumbers(full, beside), /Beside other gateways:.*500 µs \(25\.0 ×\).*results\/gateways\.md/s)
   assert.doesNotMatch(readmeNumbers(beside, beside), /Beside other gateways/)
+  assert.match(readmeNumbers(beside, null), /With 1,000 connections .*portkey answered nobody/)
 })
