@@ -21,6 +21,8 @@ export interface CellOptions {
   readonly seconds: number
   readonly generator: ClosedGenerator
   readonly cores: CorePlan
+  /** Looks at the side's process while it is measured, warm-up left out; awaited before the process is stopped. */
+  readonly watch?: (pid: number) => { stop(): Promise<void> }
 }
 
 const BUSY = 0.9
@@ -131,10 +133,11 @@ async function withStage<T>(
 async function measure(
   stage: Stage,
   context: LoadContext,
-  options: Pick<CellOptions, 'round' | 'seconds'>,
+  options: Pick<CellOptions, 'round' | 'seconds' | 'watch'>,
 ): Promise<Cell> {
   const { load } = context.scenario
   const pid = context.started.running?.pid ?? null
+  const watching = pid === null ? undefined : options.watch?.(pid)
   const gatewaySampler = pid === null ? null : startSampling(pid)
   const mockSampler = startSampling(stage.mock.running.pid)
   const instructions = pid === null ? null : countInstructions(processTree(pid).map(stat => stat.pid))
@@ -145,6 +148,7 @@ async function measure(
   const usage = gatewaySampler?.stop() ?? null
   const mockUsage = mockSampler.stop()
   const counted = (await instructions?.stop()) ?? null
+  await watching?.stop()
   return toCell(context, options.round, { result, steps, usage, mockUsage, instructions: counted })
 }
 

@@ -28,7 +28,7 @@ export function flameGraph(threads: readonly Frame[], text: { title: string; sub
     const shown = fits < 3 ? '' : frame.name.length <= fits ? frame.name : `${frame.name.slice(0, fits - 1)}…`
     boxes.push(
       `<g class="f" data-x="${x.toFixed(2)}" data-w="${width.toFixed(2)}" data-l="${level}"><title>${escapeXml(frame.name)}: ${share} %, ${(frame.totalUs / 1000).toFixed(0)} ms</title>` +
-        `<rect x="${x.toFixed(2)}" y="${HEAD + level * ROW}" width="${width.toFixed(2)}" height="${ROW - 1}" fill="${colour(frame.name)}"/>` +
+        `<rect x="${x.toFixed(2)}" y="${HEAD + level * ROW}" width="${width.toFixed(2)}" height="${ROW - 1}" fill="${colour(frame)}"/>` +
         `<text x="${(x + 3).toFixed(2)}" y="${HEAD + level * ROW + 12}">${escapeXml(shown)}</text></g>`,
     )
     let at = fromUs
@@ -87,13 +87,20 @@ const ZOOM = `(() => {
 })()`
 
 /** Ours warm, the platform cool, so that the eye finds what can be changed. */
-function colour(name: string): string {
+function colour({ name, kind }: Frame): string {
   let hash = 0
   for (let index = 0; index < name.length; index++) hash = (hash * 31 + name.charCodeAt(index)) | 0
   const spin = Math.abs(hash) % 24
-  if (name.startsWith('(garbage')) return '#d6455d'
-  if (name.startsWith('(') && !name.includes(' ')) return `hsl(215 12% ${72 + (spin % 8)}%)`
-  if (name.includes(' node:')) return `hsl(${195 + spin} 55% 74%)`
-  if (!name.includes(' ')) return `hsl(${260 + spin} 40% 80%)`
-  return `hsl(${22 + spin} 85% ${66 + (spin % 6)}%)`
+  switch (kind) {
+    case 'ours':
+      return `hsl(${22 + spin} 85% ${66 + (spin % 6)}%)`
+    case 'node':
+      return `hsl(${195 + spin} 55% 74%)`
+    case 'native':
+      return `hsl(${260 + spin} 35% 82%)`
+    case 'kernel':
+      return `hsl(215 12% ${72 + (spin % 8)}%)`
+    case 'collector':
+      return `hsl(${345 + (spin % 8)} 60% ${58 + (spin % 8)}%)`
+  }
 }

@@ -26,11 +26,37 @@ export interface Position {
   readonly name?: string
 }
 
-export interface Frame {
+/** Whose code: the program's, Node's own scripts, native code, the kernel's, or what collects garbage. */
+export type FrameKind = 'ours' | 'node' | 'native' | 'kernel' | 'collector'
+
+export interface FrameLabel {
   readonly name: string
+  readonly kind: FrameKind
+}
+
+export interface Frame extends FrameLabel {
   /** Microseconds in it and in what it called. */
   totalUs: number
   readonly children: Map<string, Frame>
+}
+
+export function newThread(name: string): Frame {
+  return { name, kind: 'native', totalUs: 0, children: new Map() }
+}
+
+/** Adds time spent at the end of a path, outermost call first, to everything on it. */
+export function addTime(thread: Frame, path: readonly FrameLabel[], us: number): void {
+  thread.totalUs += us
+  let frame = thread
+  for (const { name, kind } of path) {
+    let child = frame.children.get(name)
+    if (child === undefined) {
+      child = { name, kind, totalUs: 0, children: new Map() }
+      frame.children.set(name, child)
+    }
+    child.totalUs += us
+    frame = child
+  }
 }
 
 /** Waiting is no work; what the profiler can't see into stays, as `(native)`. */
@@ -46,8 +72,8 @@ export function foldProfile(profile: Profile, resolve: (frame: CallFrame) => Pos
     selfUs.set(id, (selfUs.get(id) ?? 0) + Math.max(0, profile.timeDeltas[index]))
   })
 
-  const paths = new Map<number, readonly string[]>()
-  const pathOf = (id: number): readonly string[] => {
+  const paths = new Map<number, readonly FrameLabel[]>()
+  const pathOf = (id: number): readonly FrameLabel[] => {
     const known = paths.get(id)
     if (known !== undefined) return known
     const node = nodes.get(id)
@@ -58,30 +84,21 @@ export function foldProfile(profile: Profile, resolve: (frame: CallFrame) => Pos
     return path
   }
 
-  const root: Frame = { name: entryOf(profile, resolve), totalUs: 0, children: new Map() }
+  const thread = newThread(entryOf(profile, resolve))
   for (const [id, us] of selfUs) {
     const path = pathOf(id)
-    if (us === 0 || path.some(name => WAITING.has(name))) continue
-    root.totalUs += us
-    let frame = root
-    for (const name of path) {
-      let child = frame.children.get(name)
-      if (child === undefined) {
-        child = { name, totalUs: 0, children: new Map() }
-        frame.children.set(name, child)
-      }
-      child.totalUs += us
-      frame = child
-    }
+    if (us > 0 && !path.some(({ name }) => WAITING.has(name))) addTime(thread, path, us)
   }
-  return root
+  return thread
 }
 
-function label(frame: CallFrame, resolve: (frame: CallFrame) => Position | null): string {
+/** A function of a script, with its place in the sources where that is known. */
+export function label(frame: CallFrame, resolve: (frame: CallFrame) => Position | null): FrameLabel {
   const position = resolve(frame)
   const name = position?.name ?? (frame.functionName === '' ? '(anonymous)' : frame.functionName)
-  if (position !== null) return `${name} ${position.file}:${position.line}`
-  return frame.url === '' ? name : `${name} ${shortUrl(frame.url)}`
+  if (position !== null) return { name: `${name} ${position.file}:${position.line}`, kind: 'ours' }
+  if (frame.url === '') return { name, kind: name.startsWith('(garbage') ? 'collector' : 'native' }
+  return { name: `${name} ${shortUrl(frame.url)}`, kind: frame.url.startsWith('node:') ? 'node' : 'ours' }
 }
 
 function shortUrl(url: string): string {

@@ -18,6 +18,8 @@ export interface GatewayOptions {
   readonly isRelaying?: boolean
   /** More words between `node` and the program: a profiler, a preload. */
   readonly nodeOptions?: readonly string[]
+  /** Where a profiler leaves its files, if not in `root`. */
+  readonly workingFolder?: string
 }
 
 /** What the gateway is called where it relays beside itself. */
@@ -42,7 +44,7 @@ export function gateway(options: GatewayOptions): Peer {
       writeFileSync(configFile, gatewayConfig(options, context, keysFile, await freePort()))
       return startPeer(context, {
         command: [process.execPath, ...(options.nodeOptions ?? []), main],
-        cwd: options.root,
+        cwd: options.workingFolder ?? options.root,
         env: {
           PORT: String(port),
           MASTER_KEY: randomBytes(24).toString('hex'),
