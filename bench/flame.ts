@@ -11,7 +11,7 @@ import { chooseGenerator } from './load/generators/choose.ts'
 import { killAll } from './measure/launch.ts'
 import { commitOf, describeMachine } from './measure/machine.ts'
 import { processTree } from './measure/procfs.ts'
-import { count, positive } from './options.ts'
+import { count, endUnmeasured, positive } from './options.ts'
 import { gateway } from './peers/gateway.ts'
 import { haproxy } from './peers/haproxy.ts'
 import { nginx } from './peers/nginx.ts'
@@ -50,6 +50,7 @@ const options = new Command('npm run flame --')
       .choices(['gateway', 'relay', 'nginx', 'haproxy'])
       .default('gateway'),
   )
+  .exitOverride(endUnmeasured)
   .parse()
   .opts<Options>()
 

@@ -9,7 +9,7 @@ export interface Check {
   readonly threshold: Threshold
   readonly limit: number
   readonly ratios: number[]
-  /** Rounds that could not be used: the generator or the mock was at its limit. */
+  /** Rounds that could not be used: the generator or the mock was at its limit, or the baseline failed. */
   refused: number
   verdict: Verdict
   /** Set: failed for a reason no ratio shows. */
@@ -56,7 +56,11 @@ function take(check: Check, pairs: readonly (readonly [Cell, Cell])[]): void {
     check.broken = `${(broken * 100).toFixed(2)} % of the answers failed`
     return
   }
-  const sound = pairs.filter(([subject, baseline]) => subject.flags.length + baseline.flags.length === 0)
+  // A baseline that fails is no measure.
+  const sound = pairs.filter(
+    ([subject, baseline]) =>
+      subject.flags.length + baseline.flags.length === 0 && baseline.metrics.errorShare <= MAX_ERROR_SHARE,
+  )
   if (sound.length === 0) {
     check.refused++
     return

@@ -1,10 +1,11 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { type Checkout, checkOut } from './compare.ts'
 import { type Against, type Check, roundRatio, runGate } from './gate-rounds.ts'
 import { chooseGenerator } from './load/generators/choose.ts'
 import { planCores } from './measure/cores.ts'
 import { killAll } from './measure/launch.ts'
 import { describeMachine } from './measure/machine.ts'
+import { endUnmeasured, percentage, positive } from './options.ts'
 import { gateway } from './peers/gateway.ts'
 import { nginx } from './peers/nginx.ts'
 import type { Peer } from './peers/peer.ts'
@@ -42,13 +43,23 @@ machine, and how busy it is, doesn't matter. Repeats until the answer is clear o
     'a git ref, self, nginx or relay (default: the commit these changes started from: where the branch left main, on main the commit before)',
   )
   .option('--scenario <names>', 'only these of the checks, separated by commas')
-  .option('--slowdown <percent>', 'make the gateway slower by this share of its CPU, to see the gate fail', Number, 0)
-  .option('--minutes <number>', 'time limit', Number, 15)
-  .option('--duration <seconds>', 'length of one turn', Number, 2)
+  .option(
+    '--slowdown <percent>',
+    'make the gateway slower by this share of its CPU, to see the gate fail',
+    percentage,
+    0,
+  )
+  .option('--minutes <number>', 'time limit', positive, 15)
+  .option('--duration <seconds>', 'length of one turn', positive, 2)
   .option('--calibrate', `measure ${CALIBRATION_ROUNDS} rounds and print limits to put into bench/thresholds.ts`, false)
   .option('--generator <name>', 'wrk, oha or autocannon')
-  .option('--subject <what>', 'gateway, or relay to try the gate itself', 'gateway')
+  .addOption(
+    new Option('--subject <what>', 'gateway, or relay to try the gate itself')
+      .choices(['gateway', 'relay'])
+      .default('gateway'),
+  )
   .addHelpText('after', '\nExit codes: 0 pass, 1 fail, 3 undecided within the time limit, 2 could not be measured.\n')
+  .exitOverride(endUnmeasured)
   .parse()
   .opts<Options>()
 

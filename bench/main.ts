@@ -187,8 +187,10 @@ async function remote(options: BenchOptions, url: string): Promise<number> {
 }
 
 function resolveUrl(text: string): string {
-  const url = new URL(text)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error(`${text} is not an HTTP URL`)
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw new Error(`--url: "${text}" is no URL that begins with http:// or https://`)
+  }
   if (url.pathname === '/') url.pathname = '/v1/chat/completions'
   return url.href
 }

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, type CommanderError, InvalidArgumentError } from 'commander'
 import type { Pinning } from './measure/cores.ts'
 
 export interface BenchOptions {
@@ -47,7 +47,7 @@ No key and no network needed. Everything runs in fresh processes, several rounds
     .option('--targets', "check against the reference suite's published figures; exit code 1 if missed", false)
     .option('--quick', 'one round of 3 s of a few scenarios: a first look, about a minute', false)
     .option('--duration <seconds>', 'length of each measurement', positive, 15)
-    .option('--rounds <number>', 'how often each side is measured', positive, 3)
+    .option('--rounds <number>', 'how often each side is measured', atLeastOne, 3)
     .option('--hours <number>', 'length of the soak scenario (default: 10 minutes)', positive)
     .option(
       '--generator <name>',
@@ -55,7 +55,7 @@ No key and no network needed. Everything runs in fresh processes, several rounds
     )
     .option('--engine <name>', "the gateway's downstream engine: uws or node")
     .option('--workers <number>', "the gateway's worker threads", count)
-    .option('--acceptors <number>', "the gateway's acceptor threads", positive)
+    .option('--acceptors <number>', "the gateway's acceptor threads", atLeastOne)
     .option(
       '--pin <how>',
       'cores: auto, none, or split (gateway, mock and load on cores of their own; needs 4)',
@@ -70,9 +70,9 @@ No key and no network needed. Everything runs in fresh processes, several rounds
     .option('--key-env <name>', 'environment variable with the key for --url')
     .option('--model <name>', 'model for --url', 'gpt-4o-mini')
     .option('--rate <number>', 'most requests per second for --url', positive, 20)
-    .option('--max-connections <number>', 'most connections for --url', positive, 10)
+    .option('--max-connections <number>', 'most connections for --url', atLeastOne, 10)
     .option('--max-p99 <ms>', 'with --url: exit code 1 when p99 is above', positive)
-    .option('--max-errors <percent>', 'with --url: exit code 1 when more answers than this fail', Number, 1)
+    .option('--max-errors <percent>', 'with --url: exit code 1 when more answers than this fail', percentage, 1)
     .addHelpText(
       'after',
       `
@@ -92,26 +92,48 @@ need nothing of the mock (default: baseline).
 Exit codes: 0 measured, 1 a target or limit was missed, 2 could not be measured.
 `,
     )
-  return command.parse(words, { from: 'user' }).opts<BenchOptions>()
+  return command.exitOverride(endUnmeasured).parse(words, { from: 'user' }).opts<BenchOptions>()
+}
+
+/** 1 would say that a limit was missed, where nothing was measured. */
+export function endUnmeasured({ exitCode }: CommanderError): never {
+  process.exit(exitCode === 0 ? 0 : 2)
 }
 
 function list(text: string): string[] {
-  return text.split(',').filter(name => name !== '')
+  const names = text.split(',').filter(name => name !== '')
+  if (names.length === 0) throw new InvalidArgumentError('It must name at least one.')
+  return names
 }
 
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
 }
 
+/** 0 is a limit too: nothing may fail, nothing is slowed. */
+export function percentage(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0 && value <= 100))
+    throw new InvalidArgumentError('It must be a percentage, from 0 to 100.')
+  return value
+}
+
 export function positive(text: string): number {
   const value = Number(text)
-  if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.')
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('It must be a number above 0.')
+  return value
+}
+
+function atLeastOne(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number above 0.')
   return value
 }
 
 export function count(text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number.')
+  if (text.trim() === '' || !Number.isInteger(value) || value < 0)
+    throw new InvalidArgumentError('It must be a whole number.')
   return value
 }
 

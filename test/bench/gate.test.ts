@@ -93,6 +93,15 @@ test('turns in which the generator was at its limit count for nothing', async ()
   assert.equal(checks[0].refused, 15)
 })
 
+test('a baseline that fails is no measure', async () => {
+  const failing: readonly [Cell, Cell] = [
+    cell('saturation', 'ferrite', { cpuUsPerRequest: 1 }),
+    cell('saturation', 'nginx', { cpuUsPerRequest: 20, errorShare: 0.5 }),
+  ]
+  const { outcome } = await gate([cpu], () => ({}), { measure: async () => [failing] }).outcome
+  assert.equal(outcome, 'undecided')
+})
+
 test('what this machine cannot measure fails, rather than passing unseen', async () => {
   assert.equal((await gate([cpu], () => ({ cpuUsPerRequest: null })).outcome).outcome, 'fail')
 })

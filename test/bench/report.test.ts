@@ -109,7 +109,7 @@ test("with eight cores the reference's figures hold as they are, with fewer they
   assert.equal(checkTargets(slow, 8).met, false)
   assert.match(checkTargets(slow, 8).how, /absolute/)
   assert.equal(checkTargets(slow, 2).met, true)
-  assert.match(checkTargets(slow, 2).how, /scaled/)
+  assert.match(checkTargets(slow, 2).how, /scaled by this machine's own direct/)
   // Half of what the machine can do is too little anywhere.
   assert.equal(checkTargets(targetCells(4_000, 8_400), 2).met, false)
   assert.equal(checkTargets(targetCells(16_300, 16_300), 8).met, true)
