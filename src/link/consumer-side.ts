@@ -1,6 +1,7 @@
 import type { HeaderBlock } from '../core/header-block.ts'
 import type { Accept, ForwardedHeader, Incoming, IncomingListener } from '../core/incoming.ts'
 import { ringBell } from '../shared/doorbell.ts'
+import { beat } from '../shared/heartbeat.ts'
 import { Flag, frameHeader, Kind, type PairLayout, Stage, slotOf } from '../shared/layout.ts'
 import { framesShownTogether, RingReader, RingWriter } from '../shared/ring.ts'
 import { RequestMeta } from './request-meta.ts'
@@ -20,6 +21,8 @@ const maxChunk = 64 << 10
  * send an event, and a hundred streams have one every 200 µs. Who is alone is never kept waiting.
  */
 const eventsEveryMs = 1
+/** A frame is taken in some 50 µs, or ten times that where the CPU is fought over. */
+const beatEveryFrames = 16
 /** Upload bytes after which the acceptor gets its credit back. */
 const ackEvery = 64 << 10
 
@@ -119,8 +122,13 @@ export class ConsumerLink {
   #show(pair: Pair): void {
     pair.isWaiting = false
     if (!pair.writer.publish()) return
+    this.showLife()
     pair.rungAt = performance.now()
     this.ring(pair.acceptor)
+  }
+
+  showLife(): void {
+    beat(this.#roster, this.#thread)
   }
 
   ring(acceptor: number): void {
@@ -159,7 +167,8 @@ class Pair {
 
   serve(): void {
     const reader = this.#reader
-    while (reader.next()) {
+    for (let frames = 1; reader.next(); frames++) {
+      if (frames % beatEveryFrames === 0) this.link.showLife()
       switch (reader.kind) {
         case Kind.request:
           this.#request()

@@ -110,6 +110,34 @@ test('a request that came before its worker knew the rings is served when it doe
   assert.equal(taken.length, 1)
 })
 
+test('a worker shows life in the midst of a long turn, while it takes requests and while it answers them', () => {
+  const words = newWords()
+  const link = createLink(words)
+  const { buffer, layout } = addWorker(link, words, 2)
+  const taken: Incoming[] = []
+  const beats = new Map<number, number>()
+  const note = (): void => {
+    const beat = Atomics.load(words, roster.beat(2))
+    beats.set(beat, (beats.get(beat) ?? 0) + 1)
+  }
+  const consumer = new ConsumerLink(2, words, incoming => {
+    taken.push(incoming)
+    note()
+    return deaf
+  })
+  for (let i = 0; i < 100; i++) ask(link)
+  link.flush()
+  consumer.addAcceptor(acceptor, buffer, layout)
+  assert.equal(taken.length, 100)
+  assert.ok(Math.max(...beats.values()) <= 16, 'requests between two beats')
+  beats.clear()
+  for (const incoming of taken) {
+    incoming.whole(200, headers, 'x')
+    note()
+  }
+  assert.ok(Math.max(...beats.values()) <= framesShownTogether, 'answers between two beats')
+})
+
 test('a request whose workers die of it is given to a second one, never to a third', () => {
   const words = newWords()
   const link = createLink(words)
