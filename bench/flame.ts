@@ -129,6 +129,7 @@ async function load(side: Peer, watch?: (pid: number) => { stop(): Promise<void>
   const missing = await side.prepare()
   if (missing !== null) throw new Error(missing)
   const [scenario] = selectScenarios([options.scenario])
+  if (!side.supports(scenario)) throw new Error(`${side.name} can't serve "${scenario.name}"`)
   const generator = chooseGenerator(options.generator)
   return runCell({ scenario, side, round: 0, seconds: options.duration, generator, cores: {}, watch })
 }
