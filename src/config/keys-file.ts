@@ -31,11 +31,15 @@ export function readKeyTable(name: string, open: () => Iterable<Uint8Array>): Ke
   try {
     result = parseKeyLines(linesOf(open(), digest))
   } catch (error) {
-    return { ok: false, problems: [refuse(error instanceof Error ? error.message : `${name} cannot be read`)] }
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    const why = error instanceof Error ? error.message : `${name} cannot be read`
+    return { ok: false, problems: [refuse(isMissing ? `${why}; ${howToWrite}` : why)] }
   }
   if (!result.ok) return { ok: false, problems: result.problems.map(found => refuse(formatProblems(name, [found]))) }
   return { ok: true, table: buildKeyTable(result.keys, randomInt(2 ** 32)), hash: digest.digest('hex') }
 }
+
+const howToWrite = '"Keys of clients" in docs/configuration.md has the command that writes one'
 
 /** Several times the longest line that could be right. */
 const longestLine = 16 * 1024

@@ -50,7 +50,7 @@ test('the keys file of a config comes as a table, found beside the config', asyn
   rmSync(keysFile)
   const { keys: missing } = await loadInThread({ worker, file: path, providers })
   assert.ok(missing?.ok === false)
-  assert.match(missing.problems[0].message, /ENOENT/)
+  assert.match(missing.problems[0].message, /ENOENT.*; "Keys of clients" in docs\/configuration.md/)
 })
 
 test('a config without a keys file, or with mistakes, has no table', async t => {
