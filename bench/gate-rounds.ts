@@ -1,4 +1,5 @@
 import type { Cell } from './result.ts'
+import { SideEnded } from './run-cell.ts'
 import { judge, MAX_ROUNDS, type Verdict } from './stats/sequential.ts'
 import { median } from './stats/summary.ts'
 import { MAX_ERROR_SHARE, type Threshold } from './thresholds.ts'
@@ -20,6 +21,8 @@ export interface GateOptions {
   readonly thresholds: readonly Threshold[]
   readonly against: Against
   readonly timeLimitMs: number
+  /** The name of the side that is judged. */
+  readonly subject: string
   /** Starts both sides fresh and lets them take turns: [subject, baseline] of each turn. */
   readonly measure: (scenario: string, round: number) => Promise<readonly (readonly [Cell, Cell])[]>
   readonly now: () => number
@@ -40,9 +43,10 @@ export async function runGate(options: GateOptions): Promise<{ outcome: Outcome;
   for (let round = 0; checks.some(isOpen); round++) {
     for (const scenario of new Set(checks.filter(isOpen).map(check => check.threshold.scenario))) {
       if (options.now() >= deadline) return { outcome: conclude(checks), checks }
-      const pairs = await options.measure(scenario, round)
+      const measured = await measureRound(options, scenario, round)
       for (const check of checks.filter(each => isOpen(each) && each.threshold.scenario === scenario)) {
-        take(check, pairs)
+        if (typeof measured === 'string') check.broken = measured
+        else take(check, measured)
         options.onRound(check)
       }
     }
@@ -50,10 +54,28 @@ export async function runGate(options: GateOptions): Promise<{ outcome: Outcome;
   return { outcome: conclude(checks), checks }
 }
 
+/** The pairs of a round, or why there are none: a subject that dies under load has failed, where a baseline can't be measured. */
+async function measureRound({ measure, subject }: GateOptions, scenario: string, round: number) {
+  try {
+    return await measure(scenario, round)
+  } catch (error) {
+    if (error instanceof SideEnded && error.side === subject) return error.message
+    throw error
+  }
+}
+
 function take(check: Check, pairs: readonly (readonly [Cell, Cell])[]): void {
   const broken = pairs.map(([subject]) => subject.metrics.errorShare).find(share => share > MAX_ERROR_SHARE)
   if (broken !== undefined) {
     check.broken = `${(broken * 100).toFixed(2)} % of the answers failed`
+    return
+  }
+  if (
+    pairs.some(
+      ([{ metrics: ours }, { metrics: theirs }]) => ours.requestsPerSecond === 0 && theirs.requestsPerSecond > 0,
+    )
+  ) {
+    check.broken = 'answered nothing for a whole turn'
     return
   }
   // A baseline that fails is no measure.

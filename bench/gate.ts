@@ -101,7 +101,15 @@ try {
   else {
     const timeLimitMs = options.minutes * 60_000
     const now = () => performance.now()
-    const { outcome, checks } = await runGate({ thresholds: wanted, against, timeLimitMs, measure, now, onRound: tell })
+    const { outcome, checks } = await runGate({
+      thresholds: wanted,
+      against,
+      subject: subject.name,
+      timeLimitMs,
+      measure,
+      now,
+      onRound: tell,
+    })
     process.stdout.write(`\n${table(checks)}\n\n${outcome.toUpperCase()}${meaning(outcome, baseline.name)}\n`)
     process.exitCode = EXIT[outcome]
   }

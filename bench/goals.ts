@@ -61,7 +61,8 @@ export function checkGoals(cells: readonly Cell[], side = 'ferrite', base = 'ngi
         return ratios.length === 0 ? null : median(ratios)
       }
       const ours = figuresOf(cells, scenario, side)
-      const value = ours === null || ours.refused ? null : (ours.of(metric)?.median ?? null)
+      if (ours === null || ours.refused) return null
+      const value = metric === 'errorShare' ? ours.errorShare : (ours.of(metric)?.median ?? null)
       if (kind === 'at-most' || value === null) return value
       const theirs = figuresOf(cells, scenario, against)?.of(metric)?.median
       return theirs === undefined ? null : value - theirs

@@ -87,7 +87,8 @@ async function bench(options: BenchOptions): Promise<number> {
     if (outcome.cells.length === 0) return UNMEASURED
     if (!options.targets) return outcome.failed.length > 0 ? UNMEASURED : 0
     const { met } = checkTargets(result.cells, machine.cores)
-    return met === null ? UNMEASURED : met ? 0 : MISSED
+    if (met === false) return MISSED
+    return met === null || outcome.failed.length > 0 ? UNMEASURED : 0
   } finally {
     checkout?.remove()
   }

@@ -5,6 +5,7 @@ import { runStreamClients } from './load/generators/clients.ts'
 import { type ClosedGenerator, errorCount, type LoadResult } from './load/generators/generator.ts'
 import { runOpenLoop } from './load/generators/open-loop.ts'
 import type { CorePlan } from './measure/cores.ts'
+import type { Running } from './measure/launch.ts'
 import { countInstructions } from './measure/perf.ts'
 import { processTree, residentMb } from './measure/procfs.ts'
 import { startSampling, type Usage } from './measure/sampler.ts'
@@ -141,15 +142,32 @@ async function measure(
   const gatewaySampler = pid === null ? null : startSampling(pid)
   const mockSampler = startSampling(stage.mock.running.pid)
   const instructions = pid === null ? null : countInstructions(processTree(pid).map(stat => stat.pid))
-  const { result, steps } =
-    load.kind === 'sweep'
-      ? await sweep(load.perSecond, rate => runLoad(context, Math.min(5, options.seconds), rate))
-      : { result: await runLoad(context, options.seconds), steps: undefined }
-  const usage = gatewaySampler?.stop() ?? null
-  const mockUsage = mockSampler.stop()
-  const counted = (await instructions?.stop()) ?? null
-  await watching?.stop()
-  return toCell(context, options.round, { result, steps, usage, mockUsage, instructions: counted })
+  try {
+    const { result, steps } =
+      load.kind === 'sweep'
+        ? await sweep(load.perSecond, rate => runLoad(context, Math.min(5, options.seconds), rate))
+        : { result: await runLoad(context, options.seconds), steps: undefined }
+    const usage = gatewaySampler?.stop() ?? null
+    const mockUsage = mockSampler.stop()
+    const counted = (await instructions?.stop()) ?? null
+    return toCell(context, options.round, { result, steps, usage, mockUsage, instructions: counted })
+  } finally {
+    gatewaySampler?.stop()
+    mockSampler.stop()
+    await instructions?.stop()
+    await watching?.stop()
+  }
+}
+
+/** A side's process ended while it was loaded. */
+export class SideEnded extends Error {
+  readonly side: string
+
+  constructor(side: string, running: Running) {
+    const { exitCode, signalCode } = running.process
+    super(`${side} ended with ${signalCode ?? exitCode} under load\n${running.errors()}`.trim())
+    this.side = side
+  }
 }
 
 interface LoadContext {
@@ -163,7 +181,17 @@ interface LoadContext {
   idleMb: number | null
 }
 
-function runLoad(context: LoadContext, seconds: number, perSecond?: number): Promise<LoadResult> {
+async function runLoad(context: LoadContext, seconds: number, perSecond?: number): Promise<LoadResult> {
+  try {
+    return await generate(context, seconds, perSecond)
+  } catch (error) {
+    const { running } = context.started
+    const hasEnded = running !== null && (running.process.exitCode !== null || running.process.signalCode !== null)
+    throw hasEnded ? new SideEnded(context.side.name, running) : error
+  }
+}
+
+function generate(context: LoadContext, seconds: number, perSecond?: number): Promise<LoadResult> {
   const { scenario, started, directory, cores } = context
   const { load } = scenario
   const target = { url: started.url, headers: started.headers, body: requestBody(scenario), cores, seconds }

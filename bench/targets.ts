@@ -34,7 +34,8 @@ export const targetScenarios: readonly string[] = reference.map(({ scenario }) =
 export interface TargetRow {
   readonly scenario: string
   readonly what: string
-  readonly wanted: number
+  /** Null: nothing here to scale by. */
+  readonly wanted: number | null
   readonly atLeast: boolean
   readonly value: number | null
   readonly met: boolean | null
@@ -58,39 +59,45 @@ export function checkTargets(cells: readonly Cell[], cores: number, side = 'ferr
   const scales: string[] = []
   for (const goal of reference) {
     const figures = figuresOf(cells, goal.scenario, side)
-    const value = (metric: 'requestsPerSecond' | 'p50Ms' | 'p95Ms' | 'p99Ms' | 'rssPeakMb' | 'errorShare') =>
+    const value = (metric: 'requestsPerSecond' | 'p50Ms' | 'p95Ms' | 'p99Ms' | 'rssPeakMb') =>
       figures === null || figures.refused ? null : (figures.of(metric)?.median ?? null)
     const scale = scaled ? scaleFor(cells, goal.scenario, goal.connections) : 1
-    if (scaled) scales.push(`${goal.connections}: ${scale.toFixed(3)}`)
-    const add = (what: string, wanted: number, measured: number | null, atLeast = false) => {
-      const met = measured === null ? null : atLeast ? measured >= wanted : measured <= wanted
+    if (scaled) scales.push(`${goal.connections}: ${scale?.toFixed(3) ?? 'none'}`)
+    const add = (what: string, wanted: number | null, measured: number | null, atLeast = false) => {
+      const met = measured === null || wanted === null ? null : atLeast ? measured >= wanted : measured <= wanted
       rows.push({ scenario: goal.scenario, what, wanted, atLeast, value: measured, met })
     }
     // A closed loop ends with requests under way; half a percent is what that and rounding are worth.
-    add('req/s', goal.requestsPerSecond * scale * 0.995, value('requestsPerSecond'), true)
+    add('req/s', scale && goal.requestsPerSecond * scale * 0.995, value('requestsPerSecond'), true)
     if ('p50Ms' in goal) {
-      add('p50 ms', goal.p50Ms / scale, value('p50Ms'))
-      add('p99 ms', goal.p99Ms / scale, value('p99Ms'))
+      add('p50 ms', scale && goal.p50Ms / scale, value('p50Ms'))
+      add('p99 ms', scale && goal.p99Ms / scale, value('p99Ms'))
       add('RSS MB', goal.rssMb, value('rssPeakMb'))
     }
-    add('error share', goal.connections === 1000 ? 0 : fence.errorShare, value('errorShare'))
+    add(
+      'error share',
+      goal.connections === 1000 ? 0 : fence.errorShare,
+      figures === null || figures.refused ? null : figures.errorShare,
+    )
     add('p95 ms (fence)', fence.p95Ms, value('p95Ms'))
     add('p99 ms (fence)', fence.p99Ms, value('p99Ms'))
   }
   const measured = scalingSides.filter(side => cells.some(cell => cell.side === side))
   const how = scaled
-    ? `${cores} cores here, ${REFERENCE_CORES} there: scaled by this machine's own ${measured.join(' and ')} runs (factor by connections: ${scales.join(', ')})`
+    ? `${cores} cores here, ${REFERENCE_CORES} there: scaled by this machine's own ${measured.join(' and ') || 'direct and nginx'} runs (factor by connections: ${scales.join(', ')})`
     : `${cores} cores: the reference's absolute figures`
   const met = rows.some(row => row.met === false) ? false : rows.some(row => row.met === null) ? null : true
   return { how, rows, met }
 }
 
-function scaleFor(cells: readonly Cell[], scenario: string, connections: number): number {
+/** Null: nothing was measured, or one that failed answers for nobody. */
+function scaleFor(cells: readonly Cell[], scenario: string, connections: number): number | null {
   const ideal = (connections / REFERENCE_ROUND_TRIP_MS) * 1000
-  const rates = scalingSides
-    .map(side => figuresOf(cells, scenario, side)?.of('requestsPerSecond')?.median)
-    .filter(rate => rate !== undefined)
-  return Math.min(1, ...rates.map(rate => rate / ideal))
+  const sides = scalingSides.map(side => figuresOf(cells, scenario, side)).filter(figures => figures !== null)
+  const rates = sides.map(side =>
+    side.refused || side.errorShare > 0 ? 0 : (side.of('requestsPerSecond')?.median ?? 0),
+  )
+  return rates.length === 0 || rates.includes(0) ? null : Math.min(1, ...rates.map(rate => rate / ideal))
 }
 
 export function targetRows(check: TargetCheck): string[][] {

@@ -30,11 +30,16 @@ export function countInstructions(pids: readonly number[]): { stop(): Promise<nu
   perf.stderr.on('data', chunk => {
     output += chunk
   })
+  // It ends by itself when the processes do.
+  const counted = new Promise<number | null>((resolve, reject) => {
+    perf.once('error', reject)
+    perf.once('close', () => resolve(parsePerf(output)))
+  })
+  counted.catch(() => {}) // told by `stop`
   return {
-    stop: () =>
-      new Promise(resolve => {
-        perf.once('close', () => resolve(parsePerf(output)))
-        perf.kill('SIGINT')
-      }),
+    stop: () => {
+      perf.kill('SIGINT')
+      return counted
+    },
   }
 }

@@ -20,7 +20,7 @@ const INTERVAL_MS = 250
 const MAX_POINTS = 600
 const MIN_SLOPE_SECONDS = 30
 
-/** Watches one process tree from `startSampling` to `stop`. */
+/** Watches one process tree from `startSampling` to the first `stop`; the next ones answer the same. */
 export interface Sampler {
   stop(): Usage
 }
@@ -54,27 +54,28 @@ export function startSampling(root: number): Sampler {
     timer = setTimeout(again, interval)
   }, interval)
 
-  return {
-    stop() {
-      clearTimeout(timer)
-      sample()
-      const seconds = (performance.now() - startedAt) / 1000
-      const cpuAfter = treeCpu(root)
-      const cpuSeconds = cpuBefore === null || cpuAfter === null ? null : cpuAfter - cpuBefore
-      let busiest: number | null = null
-      for (const [thread, cpu] of threadsNow) {
-        busiest = Math.max(busiest ?? 0, (cpu - (threadsBefore.get(thread) ?? 0)) / seconds)
-      }
-      const late = rss.filter(([at]) => at >= seconds / 2)
-      return {
-        cpuSeconds,
-        cores: cpuSeconds === null ? null : cpuSeconds / seconds,
-        busiestThread: busiest,
-        peakMb,
-        endMb: rss.at(-1)?.[1] ?? null,
-        slopeMbPerMinute: seconds >= MIN_SLOPE_SECONDS && late.length >= 10 ? slope(late) * 60 : null,
-        rss,
-      }
-    },
+  let usage: Usage | null = null
+  return { stop: () => (usage ??= finish()) }
+
+  function finish(): Usage {
+    clearTimeout(timer)
+    sample()
+    const seconds = (performance.now() - startedAt) / 1000
+    const cpuAfter = treeCpu(root)
+    const cpuSeconds = cpuBefore === null || cpuAfter === null ? null : cpuAfter - cpuBefore
+    let busiest: number | null = null
+    for (const [thread, cpu] of threadsNow) {
+      busiest = Math.max(busiest ?? 0, (cpu - (threadsBefore.get(thread) ?? 0)) / seconds)
+    }
+    const late = rss.filter(([at]) => at >= seconds / 2)
+    return {
+      cpuSeconds,
+      cores: cpuSeconds === null ? null : cpuSeconds / seconds,
+      busiestThread: busiest,
+      peakMb,
+      endMb: rss.at(-1)?.[1] ?? null,
+      slopeMbPerMinute: seconds >= MIN_SLOPE_SECONDS && late.length >= 10 ? slope(late) * 60 : null,
+      rss,
+    }
   }
 }

@@ -9,6 +9,8 @@ export interface Figures {
   /** No round may be judged by: the generator or the mock was at its limit in each. */
   readonly refused: boolean
   of(metric: Metric): Summary | null
+  /** Of the worst round: a median would hide one that failed. */
+  readonly errorShare: number
 }
 
 export function figuresOf(cells: readonly Cell[], scenario: string, side: string): Figures | null {
@@ -22,6 +24,7 @@ export function figuresOf(cells: readonly Cell[], scenario: string, side: string
     cells: used,
     refused: sound.length === 0,
     of: metric => summarise(used.map(cell => cell.metrics[metric])),
+    errorShare: Math.max(...used.map(cell => cell.metrics.errorShare)),
   }
 }
 

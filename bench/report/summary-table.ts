@@ -38,7 +38,7 @@ const columns: readonly Column[] = [
   bare('RSS idle', 'rssIdleMb'),
   bare('RSS MB', 'rssPeakMb'),
   bare('MB/min', 'rssSlopeMbPerMinute'),
-  { title: 'errors', metric: 'errorShare', text: figures => percent(figures.of('errorShare')?.median ?? 0) },
+  { title: 'errors', metric: 'errorShare', text: figures => percent(figures.errorShare) },
   { title: 'gen', metric: 'generatorShare', text: figures => share(figures.of('generatorShare')?.median) },
   { title: 'mock', metric: 'mockShare', text: figures => share(figures.of('mockShare')?.median) },
 ]

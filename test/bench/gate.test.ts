@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { type GateOptions, runGate } from '../../bench/gate-rounds.ts'
+import { launch } from '../../bench/measure/launch.ts'
 import type { Cell, Metrics } from '../../bench/result.ts'
+import { SideEnded } from '../../bench/run-cell.ts'
 import { selectThresholds, type Threshold } from '../../bench/thresholds.ts'
 import { cell } from './fixture.ts'
 
@@ -29,6 +32,7 @@ function gate(
     thresholds,
     against: 'nginx',
     timeLimitMs: 60_000,
+    subject: 'ferrite',
     now: () => rounds.length * 1000,
     measure: async (_scenario, round) => {
       rounds.push(round)
@@ -115,4 +119,27 @@ test('a scenario that the gate does not check is named, also beside one that it 
     () => selectThresholds(['streams-400', 'smoke']),
     /no scenario "smoke"; it has high-concurrency-500, streams-400, saturation/,
   )
+})
+
+test('a subject that answers nothing for a turn fails, however good its other turns are', async () => {
+  const silent = (round: number): Partial<Metrics> =>
+    round === 1 ? { requestsPerSecond: 0, cpuUsPerRequest: null } : {}
+  const { outcome, checks } = await gate([cpu], silent).outcome
+  assert.equal(outcome, 'fail')
+  assert.match(checks[0].broken ?? '', /answered nothing/)
+})
+
+test('a subject that dies under load fails; a baseline that does leaves nothing to judge by', async t => {
+  const running = launch({ command: [process.execPath, '-e', 'process.exit(7)'] })
+  t.after(() => running.stop())
+  await once(running.process, 'close')
+  const dies = (side: string) => ({
+    measure: async () => {
+      throw new SideEnded(side, running)
+    },
+  })
+  const { outcome, checks } = await gate([cpu], () => ({}), dies('ferrite')).outcome
+  assert.equal(outcome, 'fail')
+  assert.equal(checks[0].broken, 'ferrite ended with 7 under load')
+  await assert.rejects(gate([cpu], () => ({}), dies('nginx')).outcome, /nginx ended with 7/)
 })

@@ -119,6 +119,28 @@ test('targets without a measurement are not met by silence', () => {
   assert.equal(checkTargets([], 8).met, null)
 })
 
+test('errors of one round are not lost among the others', () => {
+  const rounds = [0, 0.3, 0].map((errorShare, round) => cell(thousand, 'ferrite', { errorShare }, { round }))
+  const goal = checkGoals(rounds).find(({ what }) => what.startsWith('error share'))
+  assert.deepEqual([goal?.value, goal?.reached], [0.3, false])
+  const [table] = summaryTables({ cells: rounds })
+  assert.match(String(table.rows[0]), /30/)
+})
+
+test('what failed is nothing to scale targets by, and nothing at all neither', () => {
+  const good = targetCells(8_390, 8_400)
+  const nginx = cell(thousand, 'nginx', { requestsPerSecond: 5, errorShare: 1 })
+  assert.equal(checkTargets([...good, nginx], 2).met, null)
+  assert.equal(checkTargets([...good, { ...nginx, metrics: { ...nginx.metrics, requestsPerSecond: 0 } }], 2).met, null)
+  assert.equal(
+    checkTargets(
+      good.filter(({ side }) => side !== 'direct'),
+      2,
+    ).met,
+    null,
+  )
+})
+
 test('a chart is one well-formed file without links, whatever its texts hold, and follows light and dark', () => {
   const svg = lineChart({
     title: 'a < b & "c"',

@@ -14,10 +14,15 @@ export async function runMeasured(options: Launch): Promise<Measured> {
   running.process.stdout?.on('data', chunk => {
     output += chunk
   })
-  const code = await new Promise<number | null>((resolve, reject) => {
-    running.process.once('error', reject)
-    running.process.once('close', resolve)
-  })
+  let code: number | null
+  try {
+    code = await new Promise((resolve, reject) => {
+      running.process.once('error', reject)
+      running.process.once('close', resolve)
+    })
+  } finally {
+    sampler.stop()
+  }
   const usage = sampler.stop()
   if (code !== 0) throw new Error(`${options.command[0]} ended with ${code}: ${running.errors()}${output.slice(-500)}`)
   return { output, usage }
@@ -31,13 +36,16 @@ export async function runClients<Orders extends object, Answer>(
 ): Promise<{ answer: Answer; usage: Usage }> {
   const running = launch({ command: [process.execPath, script.pathname], ipc: true, cores })
   const sampler = startSampling(running.pid)
-  const answer = await new Promise<Answer>((resolve, reject) => {
-    running.process.once('message', message => resolve(message as Answer))
-    running.process.once('error', reject)
-    running.process.once('close', code => reject(new Error(`load clients ended with ${code}: ${running.errors()}`)))
-    running.process.send(orders)
-  })
-  const usage = sampler.stop()
-  await running.stop()
-  return { answer, usage }
+  try {
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      running.process.once('message', message => resolve(message as Answer))
+      running.process.once('error', reject)
+      running.process.once('close', code => reject(new Error(`load clients ended with ${code}: ${running.errors()}`)))
+      running.process.send(orders)
+    })
+    return { answer, usage: sampler.stop() }
+  } finally {
+    sampler.stop()
+    await running.stop()
+  }
 }
