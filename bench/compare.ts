@@ -15,9 +15,11 @@ export function checkOut(repository: string, ref: string, say: (line: string) =>
   const commit = git('rev-parse', '--verify', '--short=12', `${ref}^{commit}`)
   const root = join(mkdtempSync(join(tmpdir(), 'ferrite-compare-')), 'tree')
   const remove = () => {
+    process.removeListener('exit', remove)
     git('worktree', 'remove', '--force', root)
     rmSync(join(root, '..'), { recursive: true, force: true })
   }
+  process.once('exit', remove)
   say(`checking out ${commit} (${ref})`)
   git('worktree', 'add', '--detach', root, commit)
   try {

@@ -59,7 +59,7 @@ async function measureRound({ measure, subject }: GateOptions, scenario: string,
   try {
     return await measure(scenario, round)
   } catch (error) {
-    if (error instanceof SideEnded && error.side === subject) return error.message
+    if (error instanceof SideEnded && error.side === subject) return error.message.split('\n')[0]
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { type Checkout, checkOut } from './compare.ts'
-import { type Against, type Check, roundRatio, runGate } from './gate-rounds.ts'
+import { type Against, type Check, type Outcome, roundRatio, runGate } from './gate-rounds.ts'
 import { chooseGenerator } from './load/generators/choose.ts'
 import { planCores } from './measure/cores.ts'
 import { killAll } from './measure/launch.ts'
@@ -110,7 +110,7 @@ try {
       now,
       onRound: tell,
     })
-    process.stdout.write(`\n${table(checks)}\n\n${outcome.toUpperCase()}${meaning(outcome, baseline.name)}\n`)
+    process.stdout.write(`\n${table(checks)}\n\n${outcome.toUpperCase()}${meaning(outcome, checks, baseline.name)}\n`)
     process.exitCode = EXIT[outcome]
   }
 
@@ -178,8 +178,9 @@ function table(checks: readonly Check[]): string {
   )
 }
 
-function meaning(outcome: 'pass' | 'fail' | 'undecided', baseline: string): string {
+function meaning(outcome: Outcome, checks: readonly Check[], baseline: string): string {
   if (outcome === 'pass') return `: within the limits against ${baseline}`
+  if (checks.some(({ broken }) => broken !== null)) return ': it did not serve what it was asked'
   if (outcome === 'fail') return `: costs more against ${baseline} than bench/thresholds.ts allows`
   return `: not clear within ${options.minutes} minutes; a quieter machine or more --minutes would tell`
 }

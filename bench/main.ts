@@ -8,6 +8,7 @@ import { commitOf, describeMachine, onPath } from './measure/machine.ts'
 import { perfCounts } from './measure/perf.ts'
 import { type BenchOptions, parseOptions } from './options.ts'
 import { choosePeer, knownPeers } from './peers/choose.ts'
+import { withoutHeaders } from './peers/custom.ts'
 import { gateway, relayingName } from './peers/gateway.ts'
 import type { Peer } from './peers/peer.ts'
 import { createProgress } from './progress.ts'
@@ -74,11 +75,19 @@ async function bench(options: BenchOptions): Promise<number> {
       finishedAt: new Date().toISOString(),
       machine,
       commit: commitOf(root),
-      command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
+      command: withoutHeaders(['npm run bench --', ...process.argv.slice(2)]),
       pinning,
       seconds,
       rounds,
-      full: options.gateway && seconds >= 5 && rounds >= 3 && usual.every(scenario => chosen.includes(scenario)),
+      // As it is by itself, so that the page it fills says what a user gets.
+      full:
+        options.gateway &&
+        [options.engine, options.workers, options.acceptors].every(option => option === undefined) &&
+        seconds >= 5 &&
+        rounds >= 3 &&
+        usual.every(scenario => chosen.includes(scenario)) &&
+        outcome.failed.length === 0 &&
+        !commitOf(root).endsWith('+changes'),
       ...outcome,
     }
     const file = options.save ? saveResult(join(root, 'bench/results'), result) : null
@@ -162,7 +171,7 @@ async function remote(options: BenchOptions, url: string): Promise<number> {
   const headers: Record<string, string> = {}
   for (const line of options.header) {
     const colon = line.indexOf(':')
-    if (colon < 1) throw new Error(`a header is "Name: value", not "${line}"`)
+    if (colon < 1) throw new Error('--header: a header is "Name: value", and one has no colon')
     headers[line.slice(0, colon).trim()] = line.slice(colon + 1).trim()
   }
   if (options.keyEnv !== undefined) {
@@ -181,7 +190,7 @@ async function remote(options: BenchOptions, url: string): Promise<number> {
     maxP99Ms: options.maxP99,
     maxErrorShare: options.maxErrors / 100,
   }
-  say(`at most ${mostRequests(load)} requests for "${options.model}" to ${load.url}`)
+  say(`at most ${mostRequests(load)} requests for "${options.model}" to ${load.url.split('?')[0]}`)
   const outcomes = await runRemote(load)
   process.stdout.write(options.json ? `${JSON.stringify(outcomes)}\n` : `${remoteTable(outcomes)}\n`)
   return outcomes.every(outcome => outcome.broken.length === 0) ? 0 : MISSED

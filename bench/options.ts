@@ -1,4 +1,4 @@
-import { Command, type CommanderError, InvalidArgumentError } from 'commander'
+import { Command, type CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Pinning } from './measure/cores.ts'
 
 export interface BenchOptions {
@@ -53,7 +53,7 @@ No key and no network needed. Everything runs in fresh processes, several rounds
       '--generator <name>',
       'wrk, oha or autocannon (default: the first of them that is installed; autocannon always is)',
     )
-    .option('--engine <name>', "the gateway's downstream engine: uws or node")
+    .addOption(new Option('--engine <name>', "the gateway's downstream engine").choices(['uws', 'node']))
     .option('--workers <number>', "the gateway's worker threads", count)
     .option('--acceptors <number>', "the gateway's acceptor threads", atLeastOne)
     .option(
@@ -80,7 +80,7 @@ Examples:
   npm run bench -- --quick
   npm run bench -- --scenario high-concurrency-1000,streams-400 --rounds 5
   npm run bench -- --peer nginx --peer haproxy --peer portkey
-  npm run bench -- --peer 'mine=./gw -p {port} --to {upstream},http://127.0.0.1:{port}/v1/chat/completions,Authorization: Bearer x'
+  npm run bench -- --peer 'mine=./gw -p {port} --to {upstream},http://127.0.0.1:{port}/v1/chat/completions,Authorization: Bearer \${KEY}'
   npm run bench -- --compare main --scenario saturation
   npm run bench -- --scenario soak --hours 8
   npm run bench -- --url https://gateway.example/v1/chat/completions --key-env GATEWAY_KEY --rate 5 --duration 30 --max-p99 2000
@@ -92,8 +92,22 @@ need nothing of the mock (default: baseline).
 Exit codes: 0 measured, 1 a target or limit was missed, 2 could not be measured.
 `,
     )
-  return command.exitOverride(endUnmeasured).parse(words, { from: 'user' }).opts<BenchOptions>()
+  const options = command.exitOverride(endUnmeasured).parse(words, { from: 'user' }).opts<BenchOptions>()
+  const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli'
+  const idle = (options.url === undefined ? onlyWithUrl : onlyWithoutUrl).filter(isGiven)
+  if (idle.length > 0) {
+    const flags = idle.map(name => command.options.find(option => option.attributeName() === name)?.long ?? name)
+    command.error(
+      `error: ${flags.join(', ')} ${options.url === undefined ? 'needs --url' : 'has no meaning with --url'}`,
+    )
+  }
+  return options
 }
+
+// What would be read and then do nothing: a limit that is not judged would pass everything.
+const onlyWithUrl = ['header', 'keyEnv', 'model', 'rate', 'maxConnections', 'maxP99', 'maxErrors']
+const onlyWithoutUrl =
+  'peer gateway compare targets quick rounds hours generator engine workers acceptors pin save'.split(' ')
 
 /** 1 would say that a limit was missed, where nothing was measured. */
 export function endUnmeasured({ exitCode }: CommanderError): never {

@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runStreamClients } from './load/generators/clients.ts'
 import { type ClosedGenerator, errorCount, type LoadResult } from './load/generators/generator.ts'
@@ -105,11 +105,14 @@ async function withStage<T>(
   use: (stage: Stage) => Promise<T>,
 ): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'ferrite-bench-'))
+  const clear = () => rmSync(directory, { recursive: true, force: true })
+  process.once('exit', clear)
   // One process answers 140,000 requests a second; two where the load has no pause, so that neither fills a core.
   const pauses = scenario.mock.delay !== undefined || scenario.mock.every !== undefined
-  const mock = await startMock(scenario.mock, pauses && cpus().length < 8 ? 1 : 2, cores.mock)
+  let mock: StartedMock | undefined
   const contexts: LoadContext[] = []
   try {
+    mock = await startMock(scenario.mock, pauses && availableParallelism() < 8 ? 1 : 2, cores.mock)
     const probe = requestBody({ ...scenario, promptBytes: 0 })
     for (const [index, side] of sides.entries()) {
       const own = join(directory, String(index))
@@ -126,8 +129,9 @@ async function withStage<T>(
     return await use({ mock, contexts })
   } finally {
     for (const { started } of contexts) await started.running?.stop()
-    await mock.running.stop()
-    rmSync(directory, { recursive: true, force: true })
+    await mock?.running.stop()
+    process.removeListener('exit', clear)
+    clear()
   }
 }
 
@@ -287,7 +291,8 @@ function toCell(context: LoadContext, round: number, measured: Measurements): Ce
       cores: usage?.cores ?? null,
       rssIdleMb: context.idleMb,
       rssPeakMb: usage?.peakMb ?? null,
-      rssSlopeMbPerMinute: usage?.slopeMbPerMinute ?? null,
+      // What a rising load does to memory is no growth.
+      rssSlopeMbPerMinute: steps === undefined ? (usage?.slopeMbPerMinute ?? null) : null,
       startMs: started.startMs,
       errors,
       errorShare: errors / Math.max(1, answered + errors - result.errors.status),

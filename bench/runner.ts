@@ -88,7 +88,8 @@ export function withAdded(cells: readonly Cell[]): Cell[] {
   const over = (value: number | null, floor: number | null | undefined) =>
     value === null || floor === null || floor === undefined ? null : value - floor
   return cells.map(cell =>
-    cell === base
+    // The rates that two sides of a sweep held differ, and so no difference of their latencies means anything.
+    cell === base || cell.steps !== undefined
       ? cell
       : {
           ...cell,

@@ -1,4 +1,4 @@
-import { cpus } from 'node:os'
+import { availableParallelism, cpus } from 'node:os'
 
 export interface CorePlan {
   readonly gateway?: string
@@ -13,8 +13,9 @@ export type Pinning = 'auto' | 'none' | 'split'
  * load. With fewer than four cores the scheduler decides: on two, pinning did not narrow the spread of the ratios, and
  * starved whatever shared a core with the load.
  */
-export function planCores(pinning: Pinning, cores = cpus().length): CorePlan {
-  if (pinning === 'none' || cores < 4) return {}
+export function planCores(pinning: Pinning, cores = availableParallelism(), all = cpus().length): CorePlan {
+  // Cores are named by number, so all have to be ours.
+  if (pinning === 'none' || cores < 4 || cores < all) return {}
   const half = cores >> 1
   const quarter = cores >> 2
   return {

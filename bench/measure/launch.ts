@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
-import { cpus } from 'node:os'
+import { availableParallelism } from 'node:os'
 
 export interface Launch {
   readonly command: readonly string[]
@@ -30,7 +30,7 @@ let pinning: boolean | null = null
 
 /** `taskset` exists, and there is more than one core to choose from. */
 export function canPin(): boolean {
-  pinning ??= cpus().length > 1 && spawnSync('taskset', ['-p', String(process.pid)]).status === 0
+  pinning ??= availableParallelism() > 1 && spawnSync('taskset', ['-p', String(process.pid)]).status === 0
   return pinning
 }
 
@@ -40,6 +40,8 @@ export function launch(options: Launch): Running {
   const child = spawn(file, args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
+    // A group of its own, so that what it starts ends with it.
+    detached: true,
     stdio: options.ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
   })
   living.add(child)
@@ -73,7 +75,7 @@ export function launch(options: Launch): Running {
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGTERM')
-      const forced = setTimeout(() => child.kill('SIGKILL'), STOP_GRACE_MS)
+      const forced = setTimeout(() => killGroup(child), STOP_GRACE_MS)
       await closed
       clearTimeout(forced)
     },
@@ -82,7 +84,17 @@ export function launch(options: Launch): Running {
 
 /** For the runner's own exit, however it comes about. */
 export function killAll(): void {
-  for (const child of living) child.kill('SIGKILL')
+  for (const child of living) killGroup(child)
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch (error) {
+    // It ended a moment ago.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 /** A port that was free a moment ago. */

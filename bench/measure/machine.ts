@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpus, loadavg, release, totalmem, type } from 'node:os'
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
 
 export interface Machine {
   readonly cpu: string
@@ -15,7 +15,8 @@ export function describeMachine(): Machine {
   const list = cpus()
   return {
     cpu: list[0]?.model.trim() ?? 'unknown',
-    cores: list.length,
+    // Those this process may run on.
+    cores: availableParallelism(),
     memoryGb: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release()}`,
     node: process.version,

@@ -17,13 +17,15 @@ export interface CustomPeer {
 export function parseCustomPeer(text: string): CustomPeer {
   const equals = text.indexOf('=')
   const urlAt = Math.max(text.lastIndexOf(',http://'), text.lastIndexOf(',https://'))
-  if (equals < 1 || urlAt < equals) throw new Error(`--peer wants name=command,url,headers, not "${text}"`)
+  // What is wrong may hold a key: it is not repeated.
+  if (equals < 1 || urlAt < equals)
+    throw new Error(`--peer ${text.slice(0, Math.max(0, equals))}: it must be name=command,url,headers`)
   const rest = text.slice(urlAt + 1)
   const comma = rest.indexOf(',')
   const headers: Record<string, string> = {}
   for (const line of comma === -1 ? [] : rest.slice(comma + 1).split(';')) {
     const colon = line.indexOf(':')
-    if (colon < 1) throw new Error(`a header is "Name: value", not "${line}"`)
+    if (colon < 1) throw new Error(`--peer ${text.slice(0, equals)}: a header is "Name: value", and one has no colon`)
     headers[line.slice(0, colon).trim()] = line.slice(colon + 1).trim()
   }
   return {
@@ -32,6 +34,20 @@ export function parseCustomPeer(text: string): CustomPeer {
     url: comma === -1 ? rest : rest.slice(0, comma),
     headers,
   }
+}
+
+/** A command line as it may be kept: the headers of peers hold keys. */
+export function withoutHeaders(words: readonly string[]): string {
+  return words.map(word => word.replace(/^((?:--peer=)?[^=,]+=.*,https?:\/\/[^,?]*)[,?].*$/s, '$1,…')).join(' ')
+}
+
+/** `${NAME}` in a header stands for an environment variable, so that no key is on the command line. */
+function fromEnvironment(text: string): string {
+  return text.replace(/\$\{(\w+)\}/g, (_, name: string) => {
+    const value = process.env[name]
+    if (value === undefined || value === '') throw new Error(`${name} is not set, which a header of --peer asks for`)
+    return value
+  })
 }
 
 export function custom(peer: CustomPeer): Peer {
@@ -45,7 +61,9 @@ export function custom(peer: CustomPeer): Peer {
       const fill = (text: string) =>
         text.replaceAll('{port}', String(port)).replaceAll('{upstream}', `http://127.0.0.1:${upstreamPort}`)
       const url = new URL(fill(peer.url))
-      const headers = Object.fromEntries(Object.entries(peer.headers).map(([name, value]) => [name, fill(value)]))
+      const headers = Object.fromEntries(
+        Object.entries(peer.headers).map(([name, value]) => [name, fromEnvironment(fill(value))]),
+      )
       if (peer.command === '') {
         const all = { ...jsonHeaders, ...headers }
         await untilAnswered(null, { url: url.href, headers: all, body: probe }, 15_000)

@@ -22,9 +22,13 @@ export function newestFull(folder: string): FoundResult | null {
   return newest(folder, result => result.full)
 }
 
-/** The newest run beside gateways that others wrote; null: there is none. */
+/** The newest run beside gateways that others wrote, a first look left out; null: there is none. */
 export function newestBesideOthers(folder: string): FoundResult | null {
-  return newest(folder, result => result.cells.some(({ side }) => otherGateways.includes(side)))
+  return newest(
+    folder,
+    result =>
+      result.rounds >= 2 && result.seconds >= 5 && result.cells.some(({ side }) => otherGateways.includes(side)),
+  )
 }
 
 export interface FoundResult {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { autocannon } from '../../bench/load/generators/autocannon.ts'
@@ -37,6 +38,31 @@ test('open arrival sends the number of requests its rate says, and charges a sta
   const stalled = await runOpenLoop({ ...there, perSecond: 40, maxConnections: 1, seconds: 1 })
   assert.equal(stalled.requests, 40)
   assert.ok(Number(quantileOf(stalled.latency, 0.9)) > 400, String(quantileOf(stalled.latency, 0.9)))
+})
+
+test('a load that is paced makes up for nothing: what a stall held back goes unsent and counts as an error', async t => {
+  const { mock, ...there } = await target(t, 'bench-delay100')
+  const result = await runOpenLoop({ ...there, perSecond: 20, maxConnections: 1, seconds: 1, paced: true })
+  assert.ok(mock.stats.requests > 0 && mock.stats.requests <= 11, String(mock.stats.requests))
+  assert.equal(result.requests, mock.stats.requests)
+  assert.equal(result.requests + result.errors.timeout, 20)
+})
+
+test('a redirect is no answer', async t => {
+  const server = createServer((request, response) => {
+    request.resume()
+    response.writeHead(302, { location: '/login' }).end()
+  })
+  server.listen(0, '::1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const there = { url: `http://[::1]:${port}/v1`, headers: jsonHeaders, body: requestBody({}, 'x') }
+  const open = await runOpenLoop({ ...there, perSecond: 20, maxConnections: 2, seconds: 0.5 })
+  assert.deepEqual([open.requests, open.errors.status], [0, 10])
+  const clients = await runStreamClients({ ...plain, ...there, connections: 2, seconds: 0.5, streamShare: 0 })
+  assert.equal(clients.requests, 0)
+  assert.ok(clients.errors.status > 0)
 })
 
 test('stream clients count every event, and a stream cut short is an error', async t => {
@@ -102,6 +128,8 @@ test("a load on somebody's gateway stays below its rate, and is judged by the li
   assert.throws(() => remoteScenarios(['fallback']), /needs our own mock/)
   assert.deepEqual(judgeRemote('x', result, { maxErrorShare: 0.01 }).broken, [])
   assert.equal(judgeRemote('x', result, { maxErrorShare: 0.01, maxP99Ms: 0.0001 }).broken.length, 1)
+  const untimed = judgeRemote('x', { ...result, latency: [] }, { maxErrorShare: 0.01, maxP99Ms: 1000 })
+  assert.deepEqual(untimed.broken, ['p99 – ms > 1,000 ms'])
   const dead = { ...result, requests: 0, errors: { ...result.errors, connect: 5 } }
   assert.equal(judgeRemote('x', dead, { maxErrorShare: 0.01 }).broken.length, 2)
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { count, parseOptions, percentage, positive } from '../../bench/options.ts'
 
@@ -12,18 +13,25 @@ test('numbers that would measure nothing, or let everything pass, are refused', 
 })
 
 test('options are read as they are meant', () => {
-  const options = parseOptions([
-    '--scenario',
-    'smoke,streams-400',
-    '--peer',
-    'nginx',
-    '--peer',
-    'relay',
-    '--max-errors',
-    '0',
-  ])
+  const options = parseOptions(['--scenario', 'smoke,streams-400', '--peer', 'nginx', '--peer', 'relay'])
   assert.deepEqual(options.scenario, ['smoke', 'streams-400'])
   assert.deepEqual(options.peer, ['nginx', 'relay'])
-  assert.equal(options.maxErrors, 0)
+  assert.equal(parseOptions(['--url', 'http://host', '--max-errors', '0']).maxErrors, 0)
   assert.equal(options.rounds, 3)
+})
+
+test('what would be read and then do nothing is refused', () => {
+  const bench = (...words: string[]) => {
+    const { status, stderr } = spawnSync(process.execPath, ['.build/bench/main.js', ...words], { encoding: 'utf8' })
+    return { status, stderr: stderr.trim() }
+  }
+  assert.deepEqual(bench('--max-p99', '200', '--max-errors', '0'), {
+    status: 2,
+    stderr: 'error: --max-p99, --max-errors needs --url',
+  })
+  assert.deepEqual(bench('--url', 'http://127.0.0.1:1', '--targets'), {
+    status: 2,
+    stderr: 'error: --targets has no meaning with --url',
+  })
+  assert.match(bench('--engine', 'foo').stderr, /Allowed choices are uws, node/)
 })

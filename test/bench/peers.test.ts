@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { planCores } from '../../bench/measure/cores.ts'
 import { choosePeer } from '../../bench/peers/choose.ts'
-import { parseCustomPeer } from '../../bench/peers/custom.ts'
+import { custom, parseCustomPeer, withoutHeaders } from '../../bench/peers/custom.ts'
 import { gateway, gatewayConfig, keysFileText } from '../../bench/peers/gateway.ts'
 import { requestBody, scenarios, selectScenarios } from '../../bench/scenarios.ts'
 
@@ -27,6 +27,28 @@ test("a peer of the user's own is read from one word: commas in the command and 
   assert.equal(parseCustomPeer('there=,http://host:1/').command, '')
   assert.throws(() => parseCustomPeer('no url=x'), /name=command,url,headers/)
   assert.throws(() => choosePeer('ngnix', '.'), /no peer "ngnix"/)
+})
+
+test('keys in the headers of a peer are neither kept nor repeated, and may stay in the environment', async () => {
+  const secret = 'sk-very-secret'
+  const word = `mine=./gw --a x,y,http://127.0.0.1:1/v1?key=${secret},Authorization: Bearer ${secret}`
+  assert.equal(
+    withoutHeaders(['npm run bench --', '--peer', word, `--peer=there=,https://host/v1,X: ${secret}`, '--rounds', '2']),
+    'npm run bench -- --peer mine=./gw --a x,y,http://127.0.0.1:1/v1,… --peer=there=,https://host/v1,… --rounds 2',
+  )
+  assert.equal(withoutHeaders(['--scenario', 'smoke,streams-400']), '--scenario smoke,streams-400')
+  for (const wrong of [`mine=${secret}`, `mine=,http://host:1/,${secret}`]) {
+    assert.throws(
+      () => parseCustomPeer(wrong),
+      (error: Error) => !error.message.includes(secret),
+    )
+  }
+  const peer = custom(parseCustomPeer('there=,http://127.0.0.1:1/,Authorization: Bearer ${FERRITE_NO_SUCH_KEY}'))
+  const [scenario] = scenarios
+  await assert.rejects(
+    async () => peer.start({ upstreamPort: 1, directory: '.', scenario, probe: '' }),
+    /FERRITE_NO_SUCH_KEY is not set/,
+  )
 })
 
 test("the gateway's config is YAML with the mock as its target, and a dead one before it for fallback", () => {

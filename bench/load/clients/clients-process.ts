@@ -2,7 +2,7 @@ import { Histogram } from '../../stats/histogram.ts'
 import type { ClientsAnswer } from '../generators/clients.ts'
 import type { ClientLoad } from '../generators/generator.ts'
 import { EventCounter } from '../http/event-counter.ts'
-import { Connection, requestBytes } from './connection.ts'
+import { Connection, isSuccess, requestBytes } from './connection.ts'
 
 // Clients that behave like applications: they read streams event by event, leave midway, read slowly, or come back on a
 // new connection each time.
@@ -80,7 +80,7 @@ function run(load: ClientLoad): void {
             this.#status = status
           },
           body: (bytes, start, end) => {
-            if (this.#stream && this.#status < 400) this.#onStream(bytes, start, end)
+            if (this.#stream && isSuccess(this.#status)) this.#onStream(bytes, start, end)
           },
           answered: () => this.#onAnswered(),
           lost: (midway, connected) => {
@@ -115,7 +115,7 @@ function run(load: ClientLoad): void {
 
     #onAnswered(): void {
       if (over) return
-      if (this.#status >= 400) errors.status++
+      if (!isSuccess(this.#status)) errors.status++
       else if (this.#stream && !this.#counter.done) errors.broken++
       else {
         requests++

@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { ResponseReader } from '../http/response-reader.ts'
 
@@ -41,9 +41,10 @@ export class Connection {
       if (!this.#closed && !reader.feed(bytes, length)) this.socket.destroy()
     }
     const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-    const host = url.hostname
+    // A URL has IPv6 addresses in brackets.
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
     if (url.protocol === 'https:') {
-      this.socket = connectTls({ host, port, servername: host, ALPNProtocols: ['http/1.1'] })
+      this.socket = connectTls({ host, port, servername: isIP(host) === 0 ? host : '', ALPNProtocols: ['http/1.1'] })
       this.socket.on('data', (chunk: Buffer) => take(chunk, chunk.length))
     } else if (slowBytesPerSecond > 0) {
       const buffer = Buffer.allocUnsafeSlow(Math.max(64, Math.floor(slowBytesPerSecond / 10)))
@@ -90,6 +91,9 @@ export class Connection {
     this.socket.destroy()
   }
 }
+
+/** A redirect has no answer of a model in it. */
+export const isSuccess = (status: number): boolean => status >= 200 && status <= 299
 
 export function requestBytes(
   url: URL,

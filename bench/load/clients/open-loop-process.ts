@@ -1,13 +1,15 @@
 import { Histogram } from '../../stats/histogram.ts'
 import type { OpenLoad } from '../generators/generator.ts'
 import type { OpenAnswer } from '../generators/open-loop.ts'
-import { Connection, requestBytes } from './connection.ts'
+import { Connection, isSuccess, requestBytes } from './connection.ts'
 
 // Sends request i at start + i / rate, whatever became of the others, and counts latency from that moment: a gateway that
 // stalls is charged for every request that should have been served meanwhile.
 
 /** How long after the end answers are still waited for. */
 const GRACE_MS = 5000
+/** How late a timer may be without a request losing its turn. */
+const TIMER_MS = 5
 
 process.once('disconnect', () => process.exit(0))
 process.once('message', (load: OpenLoad) => run(load))
@@ -23,6 +25,7 @@ function run(load: OpenLoad): void {
   const flying = new Set<OpenClient>()
   const total = Math.floor(load.perSecond * load.seconds)
   let waitingFrom = 0
+  let nextTurn = 0
   let open = 0
   let started = 0
   let requests = 0
@@ -47,7 +50,7 @@ function run(load: OpenLoad): void {
         const now = performance.now()
         if (earliest === 0) earliest = now
         latest = now
-        if (this.#status >= 400) errors.status++
+        if (!isSuccess(this.#status)) errors.status++
         else {
           requests++
           latency.record((now - this.intended) * 1000)
@@ -76,12 +79,23 @@ function run(load: OpenLoad): void {
   }
 
   function serveWaiting(): void {
-    while (waitingFrom < waiting.length && (idle.length > 0 || open < load.maxConnections))
+    while (waitingFrom < waiting.length && (idle.length > 0 || open < load.maxConnections) && isTurn())
       begin(waiting[waitingFrom++])
     if (waitingFrom <= 10_000) return
     waiting.splice(0, waitingFrom)
     waitingFrom = 0
   }
+
+  /** Whether the next request may begin. A backlog goes out as fast as it can, or with `paced` no faster than new requests come. */
+  function isTurn(): boolean {
+    if (load.paced !== true) return true
+    const now = performance.now()
+    if (isOver(now) || now < nextTurn) return false
+    nextTurn = Math.max(nextTurn, now - TIMER_MS) + interval
+    return true
+  }
+
+  const isOver = (now: number): boolean => now - startedAt > load.seconds * 1000
 
   function begin(intended: number): void {
     let client = idle.pop()
@@ -97,13 +111,12 @@ function run(load: OpenLoad): void {
   function tick(): void {
     const now = performance.now()
     while (started < total && startedAt + started * interval <= now) {
-      const intended = startedAt + started++ * interval
-      if (idle.length > 0 || open < load.maxConnections) begin(intended)
-      else waiting.push(intended)
+      waiting.push(startedAt + started++ * interval)
     }
+    serveWaiting()
     const unanswered = flying.size + waiting.length - waitingFrom
-    const over = now - startedAt > load.seconds * 1000
-    if (over && (unanswered === 0 || now - startedAt > load.seconds * 1000 + GRACE_MS)) finish(unanswered)
+    const awaited = load.paced === true ? flying.size : unanswered
+    if (isOver(now) && (awaited === 0 || now - startedAt > load.seconds * 1000 + GRACE_MS)) finish(unanswered)
     else setTimeout(tick, 1)
   }
 

@@ -22,6 +22,8 @@ export interface OpenLoad extends Target {
   readonly perSecond: number
   readonly maxConnections: number
   readonly seconds: number
+  /** Never above the rate, and nothing after the end: what a stall held back then counts as unanswered. */
+  readonly paced?: boolean
 }
 
 /** Clients of ours that understand streams. */
@@ -49,7 +51,7 @@ export interface LoadErrors {
   /** Cut, malformed or incomplete answers. */
   readonly broken: number
   readonly timeout: number
-  /** Answers with a status of 400 or more. */
+  /** Answers with another status than 200 to 299. */
   readonly status: number
 }
 
@@ -57,7 +59,7 @@ export interface LoadResult {
   /** Name and version of what made the load. */
   readonly generator: string
   readonly seconds: number
-  /** Answers with a status below 400, and streams that came to their end. */
+  /** Answers with a status of 200 to 299, and streams that came to their end. */
   readonly requests: number
   readonly events: number
   /** Streams the client left on purpose. */

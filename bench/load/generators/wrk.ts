@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { onPath, versionOf } from '../../measure/machine.ts'
 import { CDF_SHARES, type Cdf } from '../../stats/histogram.ts'
@@ -15,7 +15,7 @@ export const wrk: ClosedGenerator = {
     writeFileSync(bodyFile, load.body)
     writeFileSync(script, wrkScript(load, bodyFile))
     // One thread makes over 100,000 requests a second; more only on machines that have cores to spare.
-    const threads = Math.min(load.connections, cpus().length >= 8 ? 4 : 1)
+    const threads = Math.min(load.connections, availableParallelism() >= 8 ? 4 : 1)
     const { output, usage } = await runMeasured({
       cores: load.cores,
       command: [
