@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseOha } from '../../bench/load/generators/oha.ts'
-import { parseWrk, wrkScript } from '../../bench/load/generators/wrk.ts'
+import { parseWrk, wrk, wrkScript } from '../../bench/load/generators/wrk.ts'
 import { parsePerf } from '../../bench/measure/perf.ts'
 import { parseStat, parseStatus, readStat, threadCpu, treeCpu } from '../../bench/measure/procfs.ts'
 import { quantileOf } from '../../bench/stats/histogram.ts'
@@ -34,9 +40,31 @@ test('wrk without a result is an error, not a run of zero requests', () => {
 })
 
 test('the script for wrk quotes what would end a Lua string or line', () => {
-  const script = wrkScript({ headers: { 'X-A': 'say "hi"\\', 'X-B': 'two\nlines' } }, '/tmp/body')
+  const script = wrkScript({ connections: 1, headers: { 'X-A': 'say "hi"\\', 'X-B': 'two\nlines' } }, '/tmp/body')
   assert.ok(script.includes('wrk.headers["X-A"] = "say \\"hi\\"\\\\"'))
   assert.ok(script.includes('wrk.headers["X-B"] = "two\\nlines"'))
+})
+
+test('wrk tells what was measured: one slow answer is one, without the values it makes up between', async t => {
+  if (!wrk.available()) return t.skip('wrk is not on the PATH')
+  let asked = 0
+  const server = createServer((request, response) => {
+    request.resume()
+    setTimeout(() => response.end('{}'), ++asked === 20 ? 2000 : 3)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const directory = mkdtempSync(join(tmpdir(), 'wrk-'))
+  t.after(() => {
+    server.close()
+    rmSync(directory, { recursive: true })
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const result = await wrk.run({ url, headers: {}, body: '{}', connections: 1, seconds: 3, directory })
+  assert.ok(result.requests >= 25 && result.requests <= asked, String(result.requests))
+  assert.ok(Number(quantileOf(result.latency, 1)) >= 1990)
+  // With what it makes up, every third value would be above.
+  assert.ok(Number(quantileOf(result.latency, 0.9)) < 1000, JSON.stringify(result.latency))
 })
 
 test("oha's result is read: seconds become milliseconds, requests cut at the deadline are no errors", () => {
