@@ -48,6 +48,7 @@ async function bench(options: BenchOptions): Promise<number> {
   const cores = planCores(options.pin)
   const pinning = cores.gateway !== undefined && canPin() ? JSON.stringify(cores) : 'none'
   const machine = describeMachine()
+  const commit = commitOf(root)
   const startedAt = new Date()
   let checkout: Checkout | null = null
   try {
@@ -74,7 +75,7 @@ async function bench(options: BenchOptions): Promise<number> {
       startedAt: startedAt.toISOString(),
       finishedAt: new Date().toISOString(),
       machine,
-      commit: commitOf(root),
+      commit,
       command: withoutHeaders(['npm run bench --', ...process.argv.slice(2)]),
       pinning,
       seconds,
@@ -87,7 +88,7 @@ async function bench(options: BenchOptions): Promise<number> {
         rounds >= 3 &&
         usual.every(scenario => chosen.includes(scenario)) &&
         outcome.failed.length === 0 &&
-        !commitOf(root).endsWith('+changes'),
+        !commit.endsWith('+changes'),
       ...outcome,
     }
     const file = options.save ? saveResult(join(root, 'bench/results'), result) : null

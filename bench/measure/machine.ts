@@ -38,5 +38,8 @@ export function commitOf(directory: string): string {
   const git = (...args: string[]) => spawnSync('git', args, { cwd: directory, encoding: 'utf8' })
   const commit = git('rev-parse', '--short=12', 'HEAD').stdout.trim()
   if (commit === '') return 'unknown'
-  return git('status', '--porcelain').stdout.trim() === '' ? commit : `${commit}+changes`
+  // What earlier runs wrote is no change of what is measured.
+  return git('status', '--porcelain', '--', '.', ':!bench/results', ':!flamegraphs').stdout.trim() === ''
+    ? commit
+    : `${commit}+changes`
 }
