@@ -10,6 +10,8 @@ export interface Incoming {
   readonly target: string
   /** The peer's address, without port. */
   readonly remote: string
+  /** About how long the client said its body will be, never less; 0: unknown, or it came whole. */
+  readonly expectedBytes: number
   /** One of `forwardedHeaders`; '' when absent. */
   header(name: ForwardedHeader): string
 

@@ -1,3 +1,4 @@
+import { bufferPool } from './buffer-pool.ts'
 import { copyInto } from './copy-bytes.ts'
 import { Failure } from './failures.ts'
 import { isObject, type Json } from './json.ts'
@@ -245,8 +246,9 @@ function skipString(bytes: Uint8Array, i: number, end: number): number {
 }
 
 /**
- * To the first word of four that holds a quote, a backslash or a control character. Each byte lane is tested with the
- * classic borrow trick: (x − 0x01…) & ~x has a lane's top bit set exactly from the first zero lane of x on.
+ * To the first byte that is a quote, a backslash or a control character, eight bytes at a time. Each byte lane of a word w
+ * is tested with the classic borrow trick: (x − 0x01…) & ~x has a lane's top bit set exactly from the first zero lane of x
+ * on. x is w ^ quote or w ^ backslash, which differ from w in no top bit, so ~w serves all.
  */
 function skipPlainWords(bytes: Uint8Array, i: number, end: number): number {
   const offset = bytes.byteOffset
@@ -257,14 +259,15 @@ function skipPlainWords(bytes: Uint8Array, i: number, end: number): number {
   words ??= new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2)
   const view = words
   let word = (offset + i) >> 2
-  const last = (offset + end) >> 2
+  const last = ((offset + end) >> 2) - 1
   while (word < last) {
-    const w = view[word]
-    const q = w ^ 0x22222222
-    const s = w ^ 0x5c5c5c5c
-    const hit = ((w - 0x20202020) & ~w) | ((q - 0x01010101) & ~q) | ((s - 0x01010101) & ~s)
+    const v = view[word]
+    const w = view[word + 1]
+    const hit =
+      (((v - 0x20202020) | ((v ^ 0x22222222) - 0x01010101) | ((v ^ 0x5c5c5c5c) - 0x01010101)) & ~v) |
+      (((w - 0x20202020) | ((w ^ 0x22222222) - 0x01010101) | ((w ^ 0x5c5c5c5c) - 0x01010101)) & ~w)
     if ((hit & 0x80808080) !== 0) break
-    word++
+    word += 2
   }
   i = (word << 2) - offset
   while (i < end && stops[bytes[i]] === 0) i++
@@ -518,12 +521,12 @@ export interface Edit {
 
 const byStart = (a: Edit, b: Edit): number => a.start - b.start
 
-/** A copy of [start, end) with the edits made, which must not overlap. */
+/** A copy of [start, end) with the edits made, which must not overlap; in memory of the pool. */
 export function splice(bytes: Uint8Array, start: number, end: number, edits: Edit[]): Uint8Array {
   if (edits.length > 1) edits.sort(byStart)
   let length = end - start
   for (const edit of edits) length += utf8Length(edit.replacement) - (edit.end - edit.start)
-  const out = Buffer.allocUnsafe(length)
+  const out = bufferPool.take(length)
   let from = start
   let to = 0
   for (const edit of edits) {

@@ -10,6 +10,8 @@ import {
   Flag,
   frameHeader,
   Kind,
+  lengthUnit,
+  mostUnits,
   type PairLayout,
   roster,
   Stage,
@@ -362,6 +364,8 @@ class Exchange implements ExchangeEvents, Placed {
   #held: Uint8Array[] = none
   #heldBytes = 0
   #bodyBytes = 0
+  /** Of the body, as announced: in `lengthUnit`s, rounded up; 0 = the client has not said. */
+  readonly #bodyUnits: number
   #bodyDone = false
   #paused = false
   #unacked = 0
@@ -385,6 +389,7 @@ class Exchange implements ExchangeEvents, Placed {
     this.#target = head.target
     this.#requestId = ''
     this.#meta = ''
+    this.#bodyUnits = head.bodyLength > 0 ? Math.min(mostUnits, Math.ceil(head.bodyLength / lengthUnit)) : 0
     link.enter(this)
     if (isLiveness(head.target)) {
       this.#requestId = link.options.newRequestId(head.header('traceparent'), head.header('x-request-id'))
@@ -504,7 +509,7 @@ class Exchange implements ExchangeEvents, Placed {
     const whole = first === body.length && last
     const cursor = writer.cursor
     const flags = (whole ? Flag.last : 0) | (metaLength === this.#meta.length ? Flag.ascii : 0)
-    const at = writer.reserve(id, Kind.request, flags, 0, metaLength, first)
+    const at = writer.reserve(id, Kind.request, flags, whole ? 0 : this.#bodyUnits, metaLength, first)
     if (at < 0) return this.#waitOrRefuse(pair, id)
     writer.bytes.utf8Write(this.#meta, at)
     writer.put(at + metaLength, first === body.length ? body : body.subarray(0, first))
@@ -533,7 +538,7 @@ class Exchange implements ExchangeEvents, Placed {
       writer.commit()
       done += most
     }
-    const at = writer.reserve(id, Kind.request, 0, 0, meta.length - done, 0)
+    const at = writer.reserve(id, Kind.request, 0, this.#bodyUnits, meta.length - done, 0)
     if (at < 0) return false
     writer.put(at, meta.subarray(done))
     writer.commit()

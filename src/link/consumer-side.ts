@@ -2,7 +2,7 @@ import type { HeaderBlock } from '../core/header-block.ts'
 import type { Accept, ForwardedHeader, Incoming, IncomingListener } from '../core/incoming.ts'
 import { ringBell } from '../shared/doorbell.ts'
 import { beat } from '../shared/heartbeat.ts'
-import { Flag, frameHeader, Kind, type PairLayout, Stage, slotOf } from '../shared/layout.ts'
+import { Flag, frameHeader, Kind, lengthUnit, type PairLayout, Stage, slotOf } from '../shared/layout.ts'
 import { framesShownTogether, RingReader, RingWriter } from '../shared/ring.ts'
 import { RequestMeta } from './request-meta.ts'
 
@@ -222,7 +222,7 @@ class Pair {
       parts.push(reader.bytes.subarray(reader.meta, reader.meta + reader.metaLength))
       text = Buffer.concat(parts).toString('utf8')
     }
-    const exchange = new RingExchange(this, id, new RequestMeta(text))
+    const exchange = new RingExchange(this, id, new RequestMeta(text), reader.code * lengthUnit)
     // One that was held up may come after later ones.
     while (this.#exchanges.length < slot) this.#exchanges.push(null)
     this.#exchanges[slot] = exchange
@@ -277,6 +277,7 @@ const over = 2
 
 class RingExchange implements Incoming {
   readonly id: number
+  readonly expectedBytes: number
   readonly #pair: Pair
   readonly #meta: RequestMeta
   listener!: IncomingListener
@@ -297,10 +298,11 @@ class RingExchange implements Incoming {
   /** Nothing is acknowledged: the upload stops when its window is used up. */
   #isBodyHeld = false
 
-  constructor(pair: Pair, id: number, meta: RequestMeta) {
+  constructor(pair: Pair, id: number, meta: RequestMeta, expectedBytes: number) {
     this.#pair = pair
     this.id = id
     this.#meta = meta
+    this.expectedBytes = expectedBytes
   }
 
   get method(): string {

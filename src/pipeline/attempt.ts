@@ -1,3 +1,4 @@
+import { bufferPool } from '../core/buffer-pool.ts'
 import { copyOf } from '../core/copy-bytes.ts'
 import { Failure } from '../core/failures.ts'
 import { type FormRequest, withoutFiles } from '../core/form.ts'
@@ -92,7 +93,13 @@ export class Attempt implements UpstreamHandler, Awaited {
   send(body: Uint8Array): void {
     const composed = this.#compose(body)
     if (composed instanceof Failure) this.#fail(composed)
-    else this.#authorize(composed)
+    else {
+      this.#authorize(composed)
+      // Sent, or taken over by whoever sends it later. What a signature needs may be needed again.
+      const own = composed.body
+      if (own !== null && own.buffer !== body.buffer && this.target.authorizer.authorize === null)
+        bufferPool.giveBack(own)
+    }
   }
 
   /** What a codec trips over costs its own request only, never the thread. */

@@ -1,6 +1,6 @@
 import { plainHeaders } from '../core/answer.ts'
-import { copyOf } from '../core/copy-bytes.ts'
 import { Failure } from '../core/failures.ts'
+import { GatheredBytes } from '../core/gathered-bytes.ts'
 import type { Accept, Incoming, IncomingListener } from '../core/incoming.ts'
 import type { Provider } from '../core/provider.ts'
 import type { SnapshotData } from '../core/snapshot.ts'
@@ -121,7 +121,7 @@ class Listener implements IncomingListener {
   readonly #pipeline: Pipeline
   readonly #exchange: Exchange
   readonly #route: Route | Failure
-  #held: Buffer[] | null = null
+  #held: GatheredBytes | null = null
   #walk: Walk | null = null
   #forward: Forward | null = null
 
@@ -147,17 +147,14 @@ class Listener implements IncomingListener {
     }
     const refused = this.#pipeline.held.take(exchange, chunk.length)
     if (refused !== null) {
-      this.#held = null
+      this.#letGo()
       return exchange.fail(refused)
     }
-    this.#held ??= []
-    if (!last) {
-      this.#held.push(copyOf(chunk))
-      return
-    }
-    const bytes = Buffer.concat([...this.#held, copyOf(chunk)])
-    this.#held = null
-    this.#walk = this.#pipeline.run(exchange, route, { bytes, isLent: false })
+    const held = (this.#held ??= new GatheredBytes())
+    held.push(chunk, exchange.incoming.expectedBytes)
+    if (!last) return
+    this.#walk = this.#pipeline.run(exchange, route, held.all())
+    this.#letGo()
   }
 
   onDrain(): void {
@@ -168,8 +165,13 @@ class Listener implements IncomingListener {
   onCancel(): void {
     this.#walk?.cancel()
     this.#forward?.cancel()
-    this.#held = null
+    this.#letGo()
     this.#exchange.cancel()
+  }
+
+  #letGo(): void {
+    this.#held?.release()
+    this.#held = null
   }
 }
 

@@ -1,4 +1,5 @@
 import { Failure } from '../core/failures.ts'
+import { GatheredBytes } from '../core/gathered-bytes.ts'
 import { isObject, type Json, type JsonObject } from '../core/json.ts'
 import { findEarlyKey, findKey, isString, readString } from '../core/json-scan.ts'
 import { withFunctionCalls } from '../core/legacy-functions.ts'
@@ -14,15 +15,17 @@ import { contentTypeLine } from './reply-bytes.ts'
 const holdBytes = 64 << 10
 /** Usage stands at the end of an answer. */
 const tailBytes = 8 << 10
+/** What is held when the last piece of it came. */
+const mostHeldBytes = 2 * holdBytes
+const nothing = new Uint8Array(0)
 
 /** A JSON answer whose bytes go through as they are; usage is read from its end. */
 export class JsonRelay implements Reply {
   readonly #exchange: Exchange
   readonly #head: AnswerHead
   readonly #flow: Flow
-  /** What came before the answer was complete; null: nothing yet. */
-  #held: Buffer[] | null = null
-  #heldBytes = 0
+  /** What came before the answer was complete. */
+  #held: GatheredBytes | null = null
   #tail: AnswerTail | null = null
 
   constructor(exchange: Exchange, head: AnswerHead, flow: Flow) {
@@ -37,27 +40,27 @@ export class JsonRelay implements Reply {
       if (!this.#exchange.write(chunk)) this.#flow.hold()
       return null
     }
-    this.#held ??= []
-    this.#held.push(Buffer.from(chunk))
-    this.#heldBytes += chunk.length
-    if (this.#heldBytes <= holdBytes) return null
-    const start = Buffer.concat(this.#held)
+    const held = (this.#held ??= new GatheredBytes())
+    held.push(chunk, Math.min(this.#head.contentLength, mostHeldBytes))
+    if (held.length <= holdBytes) return null
+    const start = held.all().bytes
     const failure = checkStart(start)
     if (failure !== null) return failure
-    this.#held = null
     this.#tail = new AnswerTail(tailBytes)
     this.#tail.push(start)
     if (this.#exchange.target?.provider.answersWithModel === true)
       this.#exchange.answeredBy = stringAt(start, findEarlyKey(start, 0, start.length, 'model'))
     this.#exchange.begin(200, this.#head.fixed, this.#head.forwarded, this.#head.contentLength, false)
     if (!this.#exchange.write(start)) this.#flow.hold()
+    held.release()
     return null
   }
 
   end(): Failure | null {
     if (this.#tail === null) {
-      const held = this.#held ?? []
-      return this.whole(held.length === 1 ? held[0]! : Buffer.concat(held))
+      const failure = this.whole(this.#held?.all().bytes ?? nothing)
+      this.#held?.release()
+      return failure
     }
     // Without a length, an answer that breaks off ends like any other.
     if (!this.#tail.endsObject) return new Failure('upstream_error', { cause: 'the answer breaks off' })
@@ -66,7 +69,7 @@ export class JsonRelay implements Reply {
     return null
   }
 
-  /** The complete answer, perhaps still in the socket's read buffer. */
+  /** The complete answer, in memory that is good for this turn only. */
   whole(body: Uint8Array): Failure | null {
     const failure = checkStart(body)
     if (failure !== null) return failure
@@ -100,19 +103,21 @@ export interface TranslationParts {
 /** An answer that is understood and written anew: another dialect's, or one that has to be brought to the contract. */
 export class Translation implements Reply {
   readonly #parts: TranslationParts
-  readonly #held: Buffer[] = []
+  readonly #held = new GatheredBytes()
 
   constructor(parts: TranslationParts) {
     this.#parts = parts
   }
 
   data(chunk: Uint8Array): Failure | null {
-    this.#held.push(Buffer.from(chunk))
+    this.#held.push(chunk, this.#parts.head.contentLength)
     return null
   }
 
   end(): Step {
-    return this.whole(this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held))
+    const step = this.whole(this.#held.all().bytes)
+    this.#held.release()
+    return step
   }
 
   whole(body: Uint8Array): Step {
@@ -147,7 +152,7 @@ export class LastWord implements Reply {
   readonly #finish: (answer: Answer | null) => void
   readonly #trip: RoundTrip
   readonly #context: TargetContext
-  readonly #held: Buffer[] = []
+  readonly #held = new GatheredBytes()
 
   constructor(trip: RoundTrip, context: TargetContext, finish: (answer: Answer | null) => void) {
     this.#trip = trip
@@ -156,12 +161,13 @@ export class LastWord implements Reply {
   }
 
   data(chunk: Uint8Array): Failure | null {
-    this.#held.push(Buffer.from(chunk))
+    this.#held.push(chunk)
     return null
   }
 
   end(): null {
-    const parsed = parseObject(Buffer.concat(this.#held))
+    const parsed = parseObject(this.#held.all().bytes)
+    this.#held.release()
     const decoded = parsed === null ? undefined : this.#trip.decode?.(parsed, this.#context)
     this.#finish(decoded === undefined || decoded instanceof Failure || decoded instanceof Again ? null : decoded)
     return null

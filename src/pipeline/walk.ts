@@ -14,7 +14,7 @@ import type { Exchange } from './exchange.ts'
 /** A wait that the upstream asks for is kept up to this; for a longer one the target is given up. */
 const longestWaitMs = 30_000
 
-/** A request's bytes. Lent ones belong to a ring or a socket and are good for this turn only. */
+/** A request's bytes. Lent ones belong to a ring, a socket or a pool, and are good for this turn only. */
 export interface Body {
   readonly bytes: Uint8Array
   readonly isLent: boolean

@@ -39,7 +39,7 @@ const lineWords = cacheLine / 4
 export const frameHeader = 16
 
 export const Kind = {
-  /** Acceptor → consumer. A request's head, and its body as far as it has come. */
+  /** Acceptor → consumer. A request's head, and its body as far as it has come; in `code` how long that will be, see below. */
   request: 1,
   /** Acceptor → consumer. A piece of a head that is too long for one frame; `request` brings the last piece. */
   requestPart: 2,
@@ -66,6 +66,10 @@ export const Flag = {
   /** `request`: the head is ASCII, which is read faster. */
   ascii: 4,
 } as const
+
+/** The length of a body that is still to come, in `code`: in units of this, rounded up; 0 = unknown. */
+export const lengthUnit = 16 << 10
+export const mostUnits = 0xffff
 
 /** How far an exchange got, by slot. The acceptor writes `free` and `queued`, the consumer the rest. */
 export const Stage = { free: 0, queued: 1, taken: 2, sent: 3, answering: 4, streaming: 5 } as const

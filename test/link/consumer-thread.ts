@@ -14,6 +14,7 @@ export interface ConsumerData {
 
 export interface ConsumerFigures {
   readonly accepted: number
+  readonly announced: number
   readonly open: number
   readonly inFlight: number
   readonly unknownFrames: number
@@ -28,8 +29,8 @@ link.addAcceptor(acceptor, pair.buffer, pair.layout)
 const bell = new Doorbell(words, thread, from => link.serve(from))
 bell.open()
 parentPort!.on('message', () => {
-  const { accepted, open, problems } = pipeline
+  const { accepted, announced, open, problems } = pipeline
   const { inFlight, unknownFrames } = link
-  parentPort!.postMessage({ accepted, open, inFlight, unknownFrames, problems } satisfies ConsumerFigures)
+  parentPort!.postMessage({ accepted, announced, open, inFlight, unknownFrames, problems } satisfies ConsumerFigures)
 })
 parentPort!.postMessage('ready')

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { fixedHeaders, HeaderBlock } from '../../src/core/header-block.ts'
 import type { Accept, Incoming, IncomingListener } from '../../src/core/incoming.ts'
+import { lengthUnit } from '../../src/shared/layout.ts'
 import { type Random, random } from '../core/random.ts'
 
 /**
@@ -44,6 +45,8 @@ export class FakePipeline {
   cancelled = 0
   /** Answers under way. */
   open = 0
+  /** Requests that told how long their bodies would be. */
+  announced = 0
   /** Most bytes an answer was ahead of its credit when it was told to hold back. */
   readonly problems: string[] = []
 
@@ -64,6 +67,7 @@ class FakeExchange implements IncomingListener {
   #sent = 0
   #isHeld = false
   #hasAll = false
+  #bodyBytes = 0
   #isOver = false
 
   constructor(pipeline: FakePipeline, incoming: Incoming) {
@@ -82,8 +86,15 @@ class FakeExchange implements IncomingListener {
     if (this.#isOver) this.#problem('a body after the end')
     if (this.#hasAll) this.#problem('a body after its last piece')
     this.#hash.update(chunk)
+    this.#bodyBytes += chunk.length
     if (!last) return
     this.#hasAll = true
+    const { expectedBytes } = this.#incoming
+    if (expectedBytes > 0) {
+      this.#pipeline.announced++
+      if (this.#bodyBytes > expectedBytes || this.#bodyBytes <= expectedBytes - lengthUnit)
+        this.#problem(`a body of ${this.#bodyBytes} bytes was announced as ${expectedBytes}`)
+    }
     const { mode, bytes, seed } = this.#order
     if (this.#random.chance(0.5)) this.#incoming.sent()
     if (mode === 'never') return

@@ -193,6 +193,8 @@ for (const ringBytes of [64 << 10, 1 << 20]) {
     assert.ok(mostBehind <= window + 2 * largestFrame, `a client that took nothing was sent ${mostBehind} bytes`)
     await consumers.assertQuiet()
     assert.equal(consumers.link.unknownFrames, 0)
+    const announced = (await consumers.figures()).map(figures => figures.announced)
+    assert.ok(Math.min(...announced) > 20, `${announced} bodies came in pieces and told how long they would be`)
   })
 
   test(`${size}: with clients that leave at any moment, nobody else notices and nothing stays behind`, async t => {

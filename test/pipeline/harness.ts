@@ -97,6 +97,7 @@ export class FakeIncoming implements Incoming {
   readonly method: string
   readonly target: string
   readonly remote = '192.0.2.1'
+  expectedBytes = 0
   readonly #headers: Readonly<Record<string, string>>
   listener!: IncomingListener
   status = 0

@@ -5,6 +5,7 @@
  */
 
 import type { Socket } from 'node:net'
+import { bufferPool } from '../../core/buffer-pool.ts'
 import { copyInto } from '../../core/copy-bytes.ts'
 import { ChunkedDecoder } from '../../wire/chunked.ts'
 import { type WireError, wireErrors } from '../../wire/errors.ts'
@@ -64,6 +65,8 @@ export class Connection implements Sender {
   /** The request under way, for a repeat: the first bytes of `#own`, or a longer one; null when it may not be repeated. */
   #sentBytes = 0
   #sentLong: Buffer | null = null
+  /** The same, whether or not it may be repeated: the pool's, which gets it back once the system has all of it. */
+  #pooled: Buffer | null = null
   /** What is left of a long request. */
   #unwritten: Buffer | null = null
   #tookBytes = false
@@ -125,6 +128,7 @@ export class Connection implements Sender {
     this.#call = null
     this.#unwritten = null
     this.#sentLong = null
+    this.#pooled = null // a write that was under way may still read it
     this.#socket.destroy()
     this.#origin.closed(this)
   }
@@ -191,9 +195,18 @@ export class Connection implements Sender {
     const isOwn = bytes.buffer === this.#own.buffer
     this.#sentBytes = isOwn ? bytes.length : 0
     this.#sentLong = !isOwn && this.served > 0 && call.isRepeatable ? bytes : null
+    this.#pooled = isOwn ? null : bytes
     if (isOwn || bytes.length > mostOwnBytes) return
     // The next one will likely be as long.
     this.#own = Buffer.allocUnsafeSlow(Math.min(mostOwnBytes, (bytes.length + 511) & ~255))
+  }
+
+  /** A request that is answered is not repeated; once it is written, nobody reads it any more. */
+  #giveBack(): void {
+    this.#sentLong = null
+    if (this.#pooled === null || !this.#isWritten) return
+    bufferPool.giveBack(this.#pooled)
+    this.#pooled = null
   }
 
   #writePieces(): void {
@@ -258,6 +271,7 @@ export class Connection implements Sender {
       this.#fail(framing)
       return
     }
+    if (this.#pooled !== null) this.#giveBack()
     this.#isPersistent = isPersistent(fields, minor)
     if (this.served === 0) this.#keepAliveMs = keepAliveMs(fields.get('keep-alive'), this.#keepAliveMs)
     const call = this.#call!
@@ -335,12 +349,12 @@ export class Connection implements Sender {
     const head = this.#head
     this.#head = null
     this.#call = null
-    this.#sentLong = null
     call.release()
     this.served++
     // Unwritten request bytes, or bytes nobody asked for: what comes next on this socket is uncertain.
     if (hasMore || !this.#isPersistent || this.#keepAliveMs <= 0 || !this.#isWritten) this.close()
     else {
+      this.#giveBack()
       this.#state = IDLE
       this.idleSinceMs = this.#origin.nowMs
       // A pause asked for by the last call must not outlive it: an idle socket has to see its peer leave.

@@ -1,3 +1,4 @@
+import { bufferPool } from '../../core/buffer-pool.ts'
 import { copyInto } from '../../core/copy-bytes.ts'
 import { formatTraceparent } from '../../core/trace.ts'
 import { decimalLength, writeDecimal, writeText } from '../../core/write-bytes.ts'
@@ -77,14 +78,14 @@ export function encodePath(path: string): string {
 
 /**
  * The whole request in one piece: one write. It goes into `own`, which is returned cut to its length, or into memory of
- * its own when it does not fit.
+ * the pool when it does not fit.
  */
 export function composeRequest(head: Http1Head, request: UpstreamRequest, own: Buffer): Buffer {
   const { body, extraHeaders, trace, spanId } = request
   if (body === null || trace === null) return composeOther(head, request, own)
   const { traced } = head
   const length = traced.length + decimalLength(body.length) + 2 + extraHeaders.length + 2 + body.length
-  const composed = length <= own.length ? own : Buffer.allocUnsafe(length)
+  const composed = length <= own.length ? own : bufferPool.take(length)
   composed.set(traced, 0)
   writeText(composed, head.traceAt, trace.traceId)
   writeText(composed, head.spanAt, spanId)
@@ -103,7 +104,7 @@ function composeOther(head: Http1Head, { body, extraHeaders, trace, spanId }: Up
   const framing = body === null ? '' : `${lengthLine}${body.length}\r\n`
   const rest = `${traceparent}${framing}${extraHeaders}`
   const length = bytes.length + rest.length + 2 + (body === null ? 0 : body.length)
-  const composed = length <= own.length ? own : Buffer.allocUnsafe(length)
+  const composed = length <= own.length ? own : bufferPool.take(length)
   composed.set(bytes, 0)
   const bodyAt = writeLineEnd(composed, bytes.length + composed.latin1Write(rest, bytes.length))
   if (body !== null) copyInto(composed, bodyAt, body)

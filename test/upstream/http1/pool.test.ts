@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { random } from '../../core/random.ts'
 import { type RawConnection, startRawUpstream } from '../../support/raw-upstream.ts'
 import { assertFailed, openOrigin, send, start, until } from '../collect.ts'
 
@@ -205,6 +206,43 @@ test('what is sent again is the request that was lost, whatever its connection c
     const sent = upstream.requests.slice(-2).map(request => request.body.toString())
     assert.deepEqual(sent, ['b'.repeat(size), 'b'.repeat(size)], `${size} bytes`)
     assert.deepEqual([upstream.requests.length, origin.stats().opened], [5, 2])
+  }
+})
+
+test('long requests that use each other’s memory arrive each as it was, from an upstream that is slow, early or gone', async t => {
+  const { below, chance } = random(11)
+  const upstream = await startRawUpstream(t, {
+    onConnection: c => {
+      c.socket.on('data', () => {
+        if (!chance(0.05)) return
+        c.socket.pause()
+        setTimeout(() => c.socket.resume(), below(5))
+      })
+    },
+    onRequest: c => {
+      if (chance(0.1)) c.end()
+      else if (chance(0.3)) setTimeout(() => c.write(ok), below(5))
+      else c.write(ok)
+    },
+  })
+  const origin = openOrigin(t, { ...upstream, maxConnections: 6 })
+  const sendOne = async (index: number): Promise<string> => {
+    const letter = String.fromCharCode(0x41 + (index % 50))
+    const body = Buffer.alloc(1000 + below(chance(0.5) ? 10_000 : 900_000), letter)
+    const sending = send(origin, { method: 'POST', headers: [['x-letter', letter]], body })
+    body.fill('!')
+    return (await sending).result
+  }
+  const results: string[] = []
+  for (let index = 0; index < 240; index += 12)
+    results.push(...(await Promise.all(Array.from({ length: 12 }, (_, i) => sendOne(index + i)))))
+  assert.ok(results.filter(result => result === 'end').length > 150)
+  // Closed before a response, on a fresh connection.
+  assert.deepEqual([...new Set(results)].sort(), ['end', 'upstream_error'])
+  assert.ok(upstream.requests.length >= 240)
+  for (const { head, body } of upstream.requests) {
+    const letter = /x-letter: (.)/.exec(head)![1]!
+    assert.ok(body.equals(Buffer.alloc(body.length, letter)), `a body of ${body.length} ${letter}s`)
   }
 })
 
