@@ -29,7 +29,7 @@ export interface Metrics {
   readonly startMs: number | null
   readonly errors: number
   readonly errorShare: number
-  /** Highest open-arrival rate that was held. */
+  /** Highest open-arrival rate that was held; null: not even the lowest. */
   readonly kneePerSecond: number | null
   /** The busiest thread's share of a core. */
   readonly generatorShare: number | null
@@ -60,7 +60,10 @@ export interface Cell {
 
 export interface SweepStep {
   readonly offered: number
+  /** Answered, per second. */
   readonly held: number
+  /** It kept up, with a p99 a user would accept. Absent in older results. */
+  readonly isHeld?: boolean
   readonly p50Ms: number | null
   readonly p99Ms: number | null
   readonly errors: number

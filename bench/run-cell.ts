@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { availableCores } from '../src/control/available-cores.ts'
 import { runStreamClients } from './load/generators/clients.ts'
 import { type ClosedGenerator, errorCount, type LoadResult } from './load/generators/generator.ts'
 import { runOpenLoop } from './load/generators/open-loop.ts'
@@ -112,7 +113,7 @@ async function withStage<T>(
   let mock: StartedMock | undefined
   const contexts: LoadContext[] = []
   try {
-    mock = await startMock(scenario.mock, pauses && availableParallelism() < 8 ? 1 : 2, cores.mock)
+    mock = await startMock(scenario.mock, pauses && availableCores() < 8 ? 1 : 2, cores.mock)
     const probe = requestBody({ ...scenario, promptBytes: 0 })
     for (const [index, side] of sides.entries()) {
       const own = join(directory, String(index))
@@ -232,8 +233,9 @@ async function sweep(
     const result = await run(offered)
     const held = result.requests / result.seconds
     const p99Ms = quantileOf(result.latency, 0.99)
-    steps.push({ offered, held, p50Ms: quantileOf(result.latency, 0.5), p99Ms, errors: errorCount(result.errors) })
     const isHeld = held >= offered * HELD_SHARE && p99Ms !== null && p99Ms <= HELD_P99_MS
+    const errors = errorCount(result.errors)
+    steps.push({ offered, held, isHeld, p50Ms: quantileOf(result.latency, 0.5), p99Ms, errors })
     if (isHeld || best === null) best = result
     return isHeld && (result.busiestThread ?? 0) <= BUSY
   }
@@ -296,7 +298,7 @@ function toCell(context: LoadContext, round: number, measured: Measurements): Ce
       startMs: started.startMs,
       errors,
       errorShare: errors / Math.max(1, answered + errors - result.errors.status),
-      kneePerSecond: steps === undefined ? null : result.requests / result.seconds,
+      kneePerSecond: steps?.some(step => step.isHeld) ? result.requests / result.seconds : null,
       generatorShare: result.busiestThread,
       mockShare: mockUsage.busiestThread,
     },

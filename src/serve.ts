@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { demo, providers } from '../providers/index.ts'
 import { banner } from './cli/banner.ts'
 import { maxSeries } from './config/allocation.ts'
 import { type Environment, readEnvironment } from './config/env.ts'
 import { formatProblems } from './config/problems.ts'
+import { availableCores } from './control/available-cores.ts'
 import { fatal } from './control/fatal.ts'
 import { ModelCatalog } from './control/model-catalog.ts'
 import { health, readiness } from './control/probes.ts'
@@ -77,7 +77,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     providers,
     fallbackProvider: demo,
     loader: options.entries.configLoader,
-    cores: availableParallelism(),
+    cores: availableCores(),
     startedUnixMs: startedAtMs,
     recordRequests: env.logLevel === 'debug' || env.logLevel === 'info',
   }

@@ -1,4 +1,5 @@
-import { availableParallelism, cpus } from 'node:os'
+import { cpus } from 'node:os'
+import { availableCores } from '../../src/control/available-cores.ts'
 
 export interface CorePlan {
   readonly gateway?: string
@@ -13,7 +14,9 @@ export type Pinning = 'auto' | 'none' | 'split'
  * load. With fewer than four cores the scheduler decides: on two, pinning did not narrow the spread of the ratios, and
  * starved whatever shared a core with the load.
  */
-export function planCores(pinning: Pinning, cores = availableParallelism(), all = cpus().length): CorePlan {
+export function planCores(pinning: Pinning, cores = availableCores(), all = cpus().length): CorePlan {
+  if (pinning === 'split' && (cores < 4 || cores < all))
+    throw new Error(`--pin split needs four cores and the whole machine; this process may use ${cores} of ${all}`)
   // Cores are named by number, so all have to be ours.
   if (pinning === 'none' || cores < 4 || cores < all) return {}
   const half = cores >> 1

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
+import { availableCores } from '../../src/control/available-cores.ts'
 
 export interface Machine {
   readonly cpu: string
+  /** That this process may keep busy. */
   readonly cores: number
   readonly memoryGb: number
   readonly system: string
@@ -15,8 +17,7 @@ export function describeMachine(): Machine {
   const list = cpus()
   return {
     cpu: list[0]?.model.trim() ?? 'unknown',
-    // Those this process may run on.
-    cores: availableParallelism(),
+    cores: availableCores(),
     memoryGb: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release()}`,
     node: process.version,

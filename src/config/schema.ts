@@ -295,7 +295,7 @@ export function createConfigSchema(providers: readonly ProviderSettings[]) {
       z.strictObject({
         acceptors: field(
           whole(1, 256),
-          'Threads that carry client connections. Default: a quarter of the cores, at least 1.',
+          'Threads that carry client connections. Default: a quarter of the cores (of a container, its CPU limit), at least 1.',
         ),
         workers: field(
           whole(0, 256),

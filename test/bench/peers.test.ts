@@ -100,7 +100,9 @@ test('scenario names are unique, and a request body is as long as its scenario s
 })
 
 test('cores are split without overlap, and not at all below four', () => {
-  assert.deepEqual(planCores('split', 2), {})
+  assert.deepEqual(planCores('auto', 2), {})
+  assert.throws(() => planCores('split', 2, 2), /--pin split needs four cores/)
+  assert.throws(() => planCores('split', 4, 8), /this process may use 4 of 8/)
   assert.deepEqual(planCores('none', 64), {})
   assert.deepEqual(planCores('auto', 4), { gateway: '0-1', mock: '2', generator: '3' })
   assert.deepEqual(planCores('auto', 16), { gateway: '0-7', mock: '8-11', generator: '12-15' })

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { availableCores } from '../../../src/control/available-cores.ts'
 import { onPath, versionOf } from '../../measure/machine.ts'
 import { CDF_SHARES, type Cdf } from '../../stats/histogram.ts'
 import type { ClosedGenerator, ClosedLoad, LoadErrors } from './generator.ts'
@@ -15,7 +15,7 @@ export const wrk: ClosedGenerator = {
     writeFileSync(bodyFile, load.body)
     writeFileSync(script, wrkScript(load, bodyFile))
     // One thread makes over 100,000 requests a second; more only on machines that have cores to spare.
-    const threads = Math.min(load.connections, availableParallelism() >= 8 ? 4 : 1)
+    const threads = Math.min(load.connections, availableCores() >= 8 ? 4 : 1)
     const { output, usage } = await runMeasured({
       cores: load.cores,
       command: [
