@@ -42,6 +42,8 @@ try {
 
 async function bench(options: BenchOptions): Promise<number> {
   const chosen = chooseScenarios(options)
+  if (options.hours !== undefined && !chosen.some(({ name }) => name === 'soak'))
+    throw new Error('--hours is the length of the soak: add --scenario soak')
   const seconds = options.quick ? Math.min(3, options.duration) : options.duration
   const rounds = options.quick ? 1 : options.rounds
   const generator = chooseGenerator(options.generator)
@@ -115,7 +117,7 @@ function chooseSides(options: BenchOptions, checkout: Checkout | null): Peer[] {
   const shape = { engine: options.engine, workers: options.workers, acceptors: options.acceptors }
   const usual = onPath('nginx') ? 'nginx' : 'relay'
   const names = options.peer.length > 0 ? options.peer : options.scenario?.every(name => name === 'soak') ? [] : [usual]
-  return [
+  const sides = [
     ...(options.gateway
       ? [
           gateway({ name: 'ferrite', root, ...shape }),
@@ -125,6 +127,10 @@ function chooseSides(options: BenchOptions, checkout: Checkout | null): Peer[] {
     ...(checkout === null ? [] : [gateway({ name: checkout.commit, root: checkout.root, ...shape })]),
     ...names.map(name => choosePeer(name, join(root, '.build-peers'))),
   ]
+  // Their figures would be mixed up.
+  const twice = sides.find(({ name }, i) => name === 'direct' || sides.findIndex(side => side.name === name) < i)
+  if (twice !== undefined) throw new Error(`--peer: the name "${twice.name}" is taken`)
+  return sides
 }
 
 async function prepare(sides: readonly Peer[]): Promise<Peer[]> {

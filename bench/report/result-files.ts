@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { otherGateways } from '../peers/installed.ts'
 import type { ResultFile } from '../result.ts'
 
+/** What `saveResult` writes; other files may lie beside it. */
+const ownName = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-.+\.json$/
+
 /** `2026-01-31T12-00-00-<commit>.json`: sorted by name is sorted by time. */
 export function saveResult(folder: string, result: ResultFile): string {
   mkdirSync(folder, { recursive: true })
@@ -44,7 +47,7 @@ function newest(folder: string, matches: (result: ResultFile) => boolean): Found
     return null // nothing has been saved yet
   }
   for (const name of names
-    .filter(each => each.endsWith('.json'))
+    .filter(each => ownName.test(each))
     .sort()
     .reverse()) {
     const result = readResult(join(folder, name))

@@ -48,6 +48,31 @@ test('a load that is paced makes up for nothing: what a stall held back goes uns
   assert.equal(result.requests + result.errors.timeout, 20)
 })
 
+test('less than one request a second is still one', async t => {
+  const there = await target(t, 'bench-delay1')
+  for (const paced of [false, true]) {
+    const result = await runOpenLoop({ ...there, perSecond: 0.5, maxConnections: 2, seconds: 0.5, paced })
+    assert.deepEqual([result.requests, result.errors.timeout], [1, 0])
+  }
+})
+
+test('a page that comes with a 200 is no answer', async t => {
+  const server = createServer((request, response) => {
+    request.resume()
+    response.end('<!doctype html>\n<p>Please sign in: {}</p>\n')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const there = { url: `http://127.0.0.1:${port}/v1`, headers: jsonHeaders, body: requestBody({}, 'x') }
+  const open = await runOpenLoop({ ...there, perSecond: 20, maxConnections: 2, seconds: 0.5 })
+  assert.deepEqual([open.requests, open.errors.broken], [0, 10])
+  const clients = await runStreamClients({ ...plain, ...there, connections: 2, seconds: 0.5, streamShare: 0 })
+  assert.equal(clients.requests, 0)
+  assert.ok(clients.errors.broken > 0)
+})
+
 test('a redirect is no answer', async t => {
   const server = createServer((request, response) => {
     request.resume()
@@ -111,6 +136,23 @@ test('autocannon answers in the common form, with latencies finer than a millise
   assert.ok(result.requests > 10)
   assert.match(result.generator, /^autocannon \d/)
   assert.notEqual(Number(quantileOf(result.latency, 0.5)) % 1, 0)
+})
+
+test('what autocannon says nothing of, connections closed without an answer, counts as broken', async t => {
+  let asked = 0
+  const server = createServer((request, response) => {
+    request.resume()
+    if (++asked % 4 === 0) request.socket.end()
+    else response.end('{}')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const there = { url, headers: {}, body: '{}' }
+  const { requests, errors } = await autocannon.run({ ...there, connections: 3, seconds: 1, directory: '.' })
+  assert.ok(requests > 10)
+  assert.ok(Math.abs(errors.broken - asked / 4) <= 4, `${errors.broken} of ${asked}`)
 })
 
 test("a load on somebody's gateway stays below its rate, and is judged by the limits given", async t => {

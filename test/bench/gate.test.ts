@@ -86,6 +86,18 @@ test('failed answers fail the gate however fast they were', async () => {
   assert.match((await outcome).checks[0].broken ?? '', /1\.00 % of the answers failed/)
 })
 
+test('a round is judged by all of its answers: one that failed in one turn of many is not too many', async () => {
+  const round = (shares: readonly number[]) => async () =>
+    shares.map((errorShare): readonly [Cell, Cell] => [
+      cell('saturation', 'ferrite', { cpuUsPerRequest: 20, errorShare }),
+      cell('saturation', 'nginx', { cpuUsPerRequest: 20 }),
+    ])
+  const few = gate([cpu], () => ({}), { measure: round([0, 0.0025, 0, 0, 0]) })
+  assert.equal((await few.outcome).outcome, 'pass')
+  const many = gate([cpu], () => ({}), { measure: round([0, 0.0025, 0.0025, 0.0025, 0]) })
+  assert.match((await many.outcome).checks[0].broken ?? '', /0\.15 % of the answers failed/)
+})
+
 test('turns in which the generator was at its limit count for nothing', async () => {
   const bound: readonly [Cell, Cell] = [
     cell('saturation', 'ferrite', { cpuUsPerRequest: 1 }, { flags: ['generator-bound'] }),

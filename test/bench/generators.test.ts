@@ -72,7 +72,7 @@ test("oha's result is read: seconds become milliseconds, requests cut at the dea
     JSON.stringify({
       summary: { total: 10.01, slowest: 0.2, fastest: 0.06, successRate: 1 },
       latencyPercentiles: { p10: 0.0601, p50: 0.0615, p99: 0.07, 'p99.9': 0.1 },
-      statusCodeDistribution: { '200': 900, '502': 7 },
+      statusCodeDistribution: { '200': 900, '302': 4, '502': 3 },
       errorDistribution: {
         'aborted due to deadline': 50,
         'connection refused': 2,

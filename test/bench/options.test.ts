@@ -34,4 +34,17 @@ test('what would be read and then do nothing is refused', () => {
     stderr: 'error: --targets has no meaning with --url',
   })
   assert.match(bench('--engine', 'foo').stderr, /Allowed choices are uws, node/)
+  assert.deepEqual(bench('--hours', '2', '--scenario', 'smoke'), {
+    status: 2,
+    stderr: '--hours is the length of the soak: add --scenario soak',
+  })
+})
+
+test('two sides of one name are refused: their figures would be mixed up', () => {
+  for (const peers of [['relay', 'relay'], ['ferrite=,http://127.0.0.1:1/v1'], ['direct=,http://127.0.0.1:1/v1']]) {
+    const words = ['.build/bench/main.js', '--scenario', 'smoke', ...peers.flatMap(peer => ['--peer', peer])]
+    const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' })
+    assert.equal(status, 2)
+    assert.equal(stderr.trim(), `--peer: the name "${peers[0].split('=')[0]}" is taken`)
+  }
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -188,6 +188,7 @@ test('a full run becomes a page with its machine, command, tables and the charts
   ])
   saveResult(folder, { ...result, full: false, startedAt: '2031-01-01T00:00:00.000Z' })
   saveResult(folder, result)
+  writeFileSync(join(folder, 'notes.json'), '{}')
   const found = newestFull(folder)
   assert.equal(found?.file, '2030-01-02T03-04-05-abc123.json', 'a partial run is newer, and not taken')
   const files = writeReport(folder, found?.file ?? '', found?.result ?? result)

@@ -12,6 +12,7 @@ interface AutocannonResult {
   timeouts: number
   non2xx: number
   '2xx': number
+  requests: { sent: number }
 }
 type Autocannon = (options: object, done: (error: Error | null, result: AutocannonResult) => void) => EventEmitter
 
@@ -22,6 +23,7 @@ const { version } = require('autocannon/package.json') as { version: string }
 process.once('disconnect', () => process.exit(0))
 process.once('message', (load: ClosedLoad) => {
   const histogram = new Histogram()
+  let answered = 0
   const running = autocannon(
     {
       url: load.url,
@@ -34,13 +36,15 @@ process.once('message', (load: ClosedLoad) => {
     },
     (error, result) => {
       if (error !== null && error !== undefined) throw error
+      // It says nothing of connections that were closed without an answer. One per connection is under way at the end.
+      const unanswered = result.requests.sent - answered - result.errors - load.connections
       const answer: AutocannonAnswer = {
         version,
         seconds: result.duration,
         requests: result['2xx'],
         errors: {
           connect: 0,
-          broken: result.errors - result.timeouts,
+          broken: result.errors - result.timeouts + Math.max(0, unanswered),
           timeout: result.timeouts,
           status: result.non2xx,
         },
@@ -50,6 +54,7 @@ process.once('message', (load: ClosedLoad) => {
     },
   )
   running.on('response', (_client: unknown, _status: number, _bytes: number, milliseconds: number) => {
+    answered++
     histogram.record(milliseconds * 1000)
   })
 })

@@ -2,6 +2,7 @@ import { Histogram } from '../../stats/histogram.ts'
 import type { ClientsAnswer } from '../generators/clients.ts'
 import type { ClientLoad } from '../generators/generator.ts'
 import { EventCounter } from '../http/event-counter.ts'
+import { JsonShape } from '../http/json-shape.ts'
 import { Connection, isSuccess, requestBytes } from './connection.ts'
 
 // Clients that behave like applications: they read streams event by event, leave midway, read slowly, or come back on a
@@ -40,6 +41,7 @@ function run(load: ClientLoad): void {
   class Client {
     readonly #slow: boolean
     readonly #counter = new EventCounter()
+    readonly #shape = new JsonShape()
     #connection: Connection | null = null
     #stream = false
     #status = 0
@@ -66,6 +68,7 @@ function run(load: ClientLoad): void {
       this.#leaveAfter =
         this.#stream && Math.random() < load.abortShare ? Math.floor(Math.random() * load.eventsPerStream) : -1
       this.#counter.reset()
+      this.#shape.reset()
       this.#lastEventAt = 0
       this.#sentAt = performance.now()
       if (this.#connection === null || !this.#connection.usable) this.#connection = this.#connect()
@@ -80,7 +83,8 @@ function run(load: ClientLoad): void {
             this.#status = status
           },
           body: (bytes, start, end) => {
-            if (this.#stream && isSuccess(this.#status)) this.#onStream(bytes, start, end)
+            if (!this.#stream) this.#shape.see(bytes, start, end)
+            else if (isSuccess(this.#status)) this.#onStream(bytes, start, end)
           },
           answered: () => this.#onAnswered(),
           lost: (midway, connected) => {
@@ -116,7 +120,7 @@ function run(load: ClientLoad): void {
     #onAnswered(): void {
       if (over) return
       if (!isSuccess(this.#status)) errors.status++
-      else if (this.#stream && !this.#counter.done) errors.broken++
+      else if (this.#stream ? !this.#counter.done : !this.#shape.isObject) errors.broken++
       else {
         requests++
         if (!this.#slow) latency.record((performance.now() - this.#sentAt) * 1000)

@@ -1,6 +1,7 @@
 import { Histogram } from '../../stats/histogram.ts'
 import type { OpenLoad } from '../generators/generator.ts'
 import type { OpenAnswer } from '../generators/open-loop.ts'
+import { JsonShape } from '../http/json-shape.ts'
 import { Connection, isSuccess, requestBytes } from './connection.ts'
 
 // Sends request i at start + i / rate, whatever became of the others, and counts latency from that moment: a gateway that
@@ -23,7 +24,8 @@ function run(load: OpenLoad): void {
   const idle: OpenClient[] = []
   const waiting: number[] = []
   const flying = new Set<OpenClient>()
-  const total = Math.floor(load.perSecond * load.seconds)
+  // Less than one a second over a few seconds is still one.
+  const total = Math.max(1, Math.floor(load.perSecond * load.seconds))
   let waitingFrom = 0
   let nextTurn = 0
   let open = 0
@@ -36,12 +38,15 @@ function run(load: OpenLoad): void {
     intended = 0
     #status = 0
     #sawByte = false
+    readonly #shape = new JsonShape()
     readonly connection = new Connection(url, {
       head: status => {
         this.#status = status
         this.#sawByte = false
+        this.#shape.reset()
       },
-      body: () => {
+      body: (bytes, start, end) => {
+        this.#shape.see(bytes, start, end)
         if (this.#sawByte) return
         this.#sawByte = true
         firstByte.record((performance.now() - this.intended) * 1000)
@@ -51,6 +56,7 @@ function run(load: OpenLoad): void {
         if (earliest === 0) earliest = now
         latest = now
         if (!isSuccess(this.#status)) errors.status++
+        else if (!this.#shape.isObject) errors.broken++
         else {
           requests++
           latency.record((now - this.intended) * 1000)

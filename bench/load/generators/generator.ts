@@ -48,7 +48,7 @@ export interface ClientLoad extends Target {
 export interface LoadErrors {
   /** Couldn't connect. */
   readonly connect: number
-  /** Cut, malformed or incomplete answers. */
+  /** Cut, malformed or incomplete answers, and those of our own clients that are no JSON object. */
   readonly broken: number
   readonly timeout: number
   /** Answers with another status than 200 to 299. */

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onPath, versionOf } from '../../measure/machine.ts'
 import type { Cdf } from '../../stats/histogram.ts'
+import { isSuccess } from '../clients/connection.ts'
 import type { ClosedGenerator, LoadErrors } from './generator.ts'
 import { runMeasured } from './run-measured.ts'
 
@@ -59,7 +60,7 @@ export function parseOha(output: string): { seconds: number; requests: number; e
   let requests = 0
   let status = 0
   for (const [code, count] of Object.entries(report.statusCodeDistribution)) {
-    if (Number(code) < 400) requests += count
+    if (isSuccess(Number(code))) requests += count
     else status += count
   }
   let connect = 0
