@@ -449,9 +449,9 @@ class Exchange implements ExchangeEvents, Placed {
       this.#sendBody(chunk, last)
       return
     }
-    if (last && this.#heldBytes === 0) {
-      // The usual case: the whole body in one piece, straight from the socket's buffer into the ring.
-      if (!this.#dispatch(chunk, true)) this.#hold(chunk)
+    if (this.#heldBytes === 0 && (last || chunk.length >= holdBytes)) {
+      // The usual case, the whole body in one piece, or much of it: straight from the socket's buffer into the ring.
+      if (!this.#dispatch(chunk, last)) this.#hold(chunk)
       return
     }
     this.#hold(chunk)
