@@ -215,7 +215,9 @@ test("README's numbers stand between their markers, and nothing else changes", (
   ])
   const alone = readmeNumbers({ file: 'full.json', result: full }, null)
   assert.match(alone, /CPU per request there \| 30\.0 µs \(1\.50 ×\) \| 20\.0 µs/)
-  assert.doesNotMatch(alone, /other gateways/)
+  assert.doesNotMatch(alone, /other gateways|fresh connections/)
+  const short = readmeNumbers({ file: 'full.json', result: { ...full, seconds: 5 } }, null)
+  assert.match(short, /Runs of 5 s: .* first on fresh connections/)
 })
 
 test('a run beside other gateways has a page and a table of its own; a full run that has them says it once', t => {
