@@ -50,11 +50,12 @@ export const thresholds: readonly Threshold[] = [
     limits: { nginx: 1.4, relay: 1.2, gateway: 1.1 },
   },
   {
-    // Events that are held back to be sent together cost less CPU and come late: not the first one.
+    // Events that are held back to be sent together cost less CPU and come late: not the first one. Some milliseconds, so
+    // its ratio varies by a third from round to round: this is for what waits half as long again.
     name: 'time to the first event',
     scenario: 'streams-400',
     metric: 'firstByteP50Ms',
-    limits: { nginx: 2, relay: 2, gateway: 1.3 },
+    limits: { nginx: 2, relay: 2, gateway: 1.5 },
   },
   {
     // No delay anywhere: requests come in batches, and what batching saves shows. CPU rather than the rate, which on a
