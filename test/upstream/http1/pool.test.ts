@@ -237,8 +237,11 @@ test('long requests that use each other’s memory arrive each as it was, from a
   for (let index = 0; index < 240; index += 12)
     results.push(...(await Promise.all(Array.from({ length: 12 }, (_, i) => sendOne(index + i)))))
   assert.ok(results.filter(result => result === 'end').length > 150)
-  // Closed before a response, on a fresh connection.
-  assert.deepEqual([...new Set(results)].sort(), ['end', 'upstream_error'])
+  // Closed before a response, on a fresh connection, is all else there may be: no request that can't be understood.
+  assert.deepEqual(
+    results.filter(result => result !== 'end' && result !== 'upstream_error'),
+    [],
+  )
   assert.ok(upstream.requests.length >= 240)
   for (const { head, body } of upstream.requests) {
     const letter = /x-letter: (.)/.exec(head)![1]!
